@@ -1,0 +1,97 @@
+// Package metric reads what a metrics backend observed. One file a backend, one line in Sources.
+//
+// A source fetches and says what it got; it never judges. What it returns are samples as the backend holds them, with their own
+// timestamps: raw counters, not rates.
+package metric
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Kind is the shape of what a query returns.
+type Kind string
+
+// The kinds of a query.
+const (
+	Counter   Kind = "counter"   // a selector of counters, read raw and differenced by the bake
+	Histogram Kind = "histogram" // the base name and labels of a classic histogram: the source reads its _bucket counters (label le)
+	Gauge     Kind = "gauge"     // a selector or expression whose value is taken as it is
+	Expr      Kind = "expr"      // an expression of the backend's language: one value, the weaker evidence
+)
+
+// Query is one thing to ask. Text is in the source's language and still holds $service, $environment, $version and $step: the source
+// puts Vars in, escaped for its own language, so that no value can change the query's structure.
+type Query struct {
+	ID   string // the caller's name for it, given back in Series.Query
+	Kind Kind
+	Text string
+	Vars map[string]string
+}
+
+// Point is one sample at the time the backend gives it.
+type Point struct {
+	T time.Time
+	V float64
+}
+
+// Series is one series that a query selected, its points in the order of time. Points with NaN and stale markers are given as they
+// are (V is NaN): the caller says what they mean.
+type Series struct {
+	Query  string            // Query.ID
+	Labels map[string]string // without the metric's name; a histogram's bucket keeps its le
+	Name   string            // the metric's name, "" for an expression
+	Points []Point
+}
+
+// Source reads one backend.
+type Source interface {
+	// Range returns what each query observed at times t with from <= t < to. A missed poll is fetched later, never lost: asking twice
+	// for the same closed window gives the same points. step is a resolution for backends and kinds (Expr) that have no raw samples.
+	//
+	// A query that matched nothing gives no series and no error. The error joins one *QueryError per query that failed; series of
+	// the queries that did not fail are returned beside it.
+	Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error)
+	// Check looks at a query without asking the backend: syntax, and that its form suits its kind. It says what was got, what was
+	// wanted and what to do. It is called when the configuration is loaded.
+	Check(q Query) error
+	// Traits says what this backend can do.
+	Traits() Traits
+}
+
+// Traits is what the bake must know of a backend.
+type Traits struct {
+	// History is false for a source that only knows what it saw itself (scrape): there is no "before" unless it sampled before.
+	History bool
+}
+
+// Trouble classifies why a query has no answer. Each is a reason of its own, none is data, none is a verdict.
+type Trouble string
+
+// The troubles of a query.
+const (
+	BackendDown  Trouble = "backend-down"  // connection refused, time-out, 5xx, HTML instead of JSON
+	Unauthorized Trouble = "unauthorized"  // 401, 403
+	BadQuery     Trouble = "bad-query"     // the backend refused the query
+	Truncated    Trouble = "truncated"     // a partial response, a reply above the cap, warnings that say so
+	TooMany      Trouble = "too-many"      // more series than can be judged one by one
+	LoadBalanced Trouble = "load-balanced" // one address answers for several processes: its counters jump between them
+)
+
+// QueryError is the failure of one query.
+type QueryError struct {
+	Query   string // Query.ID
+	Trouble Trouble
+	Err     error // what was got, what was wanted, where, without secrets
+}
+
+func (e *QueryError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Query, e.Trouble, e.Err) }
+
+func (e *QueryError) Unwrap() error { return e.Err }
+
+// Build makes a source from its options. decode fills the source's own options struct strictly; no I/O happens here.
+type Build func(decode func(options any) error) (Source, error)
+
+// Sources are the backends by the name of their block.
+var Sources = map[string]Build{}

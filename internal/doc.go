@@ -1,0 +1,49 @@
+// Package internal is the house of bakegate. One screen to find your way.
+//
+// # The flow: one way, by function arguments
+//
+//	environment ─► ci.Detect ─┐
+//	bakegate.yaml ─► config ──┴► Plan ─► preflight ► verify ► diff ► mark.Open ► bake ► verdict.Decide ► mark.Seal ► record ► report ► exit code
+//
+// step.Run reads as that line. No stage calls another, none reads the environment, none prints: each takes what it needs and returns
+// findings. Sealing the markers and writing the record happen on every way out, cancellation included.
+//
+//	cli/        commands and flags -> a Plan; the only package that imports everything
+//	config/     bakegate.yaml + environment -> typed values; every mistake reported, each with file:line:col
+//	step/       the step: the calls above, in order, nothing else
+//	preflight/  0  may we deploy now
+//	verify/     1  is it the artifact we built, and who signed it       (the only place that imports cosign)
+//	diff/       2  what changed in its configuration: pure tree diff + rules      diff/source/: where a state comes from
+//	mark/       3  tell the observability tools: Open at the start, Seal at the end      mark/sink/: one file a tool
+//	bake/       4  watch it: the loop, and from a backend to counts      bake/metric/: one file a metrics backend
+//	judge/      pure: samples in, judgement and its reasons out; no I/O, no clock
+//	release/    pure: what is being deployed, and when
+//	verdict/    pure: Finding, Outcome, Decide, exit codes
+//	cause/      pure: evidence -> ranked candidate causes
+//	record/     deployments as data: the journal of this run, the ledger of all runs
+//	ci/         the platform we run on: detect, outputs, annotations, summary, masks; one file a platform
+//	report/     journal -> text, JSON, Markdown
+//	httpx/      the one HTTP client, and the one type that holds a secret
+//	registry/   the one way to an OCI registry: credentials, limits, errors that say what was tried
+//	clean/      pure: text from outside, made safe to print, once, where it enters
+//	demo/       the sample shop and registry behind `bakegate demo`; the tests use them too
+//	realtest/   starts the real servers that the tests need
+//
+// # The dependency rule (deps_test.go holds it)
+//
+//   - judge, verdict, release, cause, clean import only the standard library, pure maths libraries and each other.
+//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx and registry; never each other, nor ci, config, report, cli.
+//   - An extension is one file plus one line in a map. It owns its options struct, decodes it strictly, is constructed at load time
+//     without I/O, and returns data, never verdicts.
+//   - Sources fetch; judge and diff's rules decide. I/O and judgement never share a function.
+//
+// # To add X, write Y
+//
+//	a metrics backend       bake/metric/NAME.go, one line in metric.Sources, replies under testdata/api/NAME
+//	a marker                mark/sink/NAME.go, one line in sink.Sinks, replies under testdata/api/NAME
+//	a configuration source  diff/source/NAME.go, one line in source.Sources
+//	a CI platform           ci/NAME.go, one line in ci.Platforms
+//	a ledger store          record/NAME.go, one line in record.Stores
+//	a check                 the finding where it is found, its page in docs/checks/, named by Finding.Doc
+//	a verdict or a reason   verdict/decide.go, the table in README, a script in testdata/script
+package internal

@@ -1,0 +1,37 @@
+// Package mark tells the observability tools about the deploy: Open at the start, Seal at the end.
+package mark
+
+import (
+	"sort"
+
+	"github.com/bakegate/bakegate/internal/mark/sink"
+)
+
+// Options is the mark section: one entry a tool.
+type Options []Spec
+
+// Spec is one tool in the configuration: `grafana: {url: ...}`.
+type Spec struct {
+	Kind string
+	Sink sink.Sink
+}
+
+// Choices lists the keys that may stand in the section.
+func (*Spec) Choices() []string {
+	names := make([]string, 0, len(sink.Sinks))
+	for n := range sink.Sinks {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Choose builds the sink named by the key.
+func (s *Spec) Choose(kind string, decode func(any) error) error {
+	k, err := sink.Sinks[kind](decode)
+	if err != nil {
+		return err
+	}
+	s.Kind, s.Sink = kind, k
+	return nil
+}

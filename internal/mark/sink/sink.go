@@ -1,0 +1,50 @@
+// Package sink tells one observability tool about a deploy. One file a tool, one line in Sinks.
+package sink
+
+import (
+	"context"
+	"time"
+)
+
+// Marker is what is told. Text from outside was sanitised before.
+type Marker struct {
+	DeployID    string
+	Service     string
+	Environment string
+	Version     string
+	Image       string
+	Digest      string
+	Commit      string
+	Repository  string
+	RunURL      string
+	Actor       string
+	Started     time.Time // the deploy's start
+	Ended       time.Time // zero in Open; in Seal the end of the bake
+	Verdict     string    // "" in Open
+	Reason      string
+	Summary     string
+}
+
+// Traits is what a sink's API can do. Where it can do none, the promise is at most one message per deploy and phase, kept by the
+// journal and the ledger.
+type Traits struct {
+	Find   bool // Open looks for a marker with this deploy id before it makes one
+	Update bool // Seal changes the marker that Open made; otherwise it sends a second message of its own
+}
+
+// Sink is one tool.
+type Sink interface {
+	// Open tells that the deploy starts and returns the marker's id in the tool ("" where the API gives none). With Traits.Find, a
+	// marker of this deploy that is there already is taken, not doubled.
+	Open(ctx context.Context, m Marker) (id string, err error)
+	// Seal tells the end and the verdict. id is what Open returned, "" if it failed or is not known any more: with Traits.Find the
+	// marker is looked for, otherwise a sealed one is made.
+	Seal(ctx context.Context, id string, m Marker) error
+	Traits() Traits
+}
+
+// Build makes a sink from its options. decode fills the sink's own options struct strictly; no I/O happens here.
+type Build func(decode func(options any) error) (Sink, error)
+
+// Sinks are the tools by the name of their block.
+var Sinks = map[string]Build{}

@@ -1,0 +1,106 @@
+// Package record keeps deployments as data: the journal of this run, the ledger of all runs.
+//
+// The journal is the only truth of a run: the log, the summary, the reports and the ledger's record are rendered from it.
+package record
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// Version is the version of the journal's and the ledger's form. A reader refuses a newer one.
+const Version = 1
+
+// Type says what an entry holds.
+type Type string
+
+// The types of a journal entry, and what Data is.
+const (
+	TypePlan      Type = "plan"      // Plan: the first entry
+	TypeAttempt   Type = "attempt"   // Attempt: a run took the journal up (again)
+	TypeFinding   Type = "finding"   // verdict.Finding
+	TypeMarker    Type = "marker"    // Marker
+	TypeDeploy    Type = "deploy"    // release.Deploy: what is known of the interval by now
+	TypeBaseline  Type = "baseline"  // Samples
+	TypeSample    Type = "sample"    // Samples
+	TypeGap       Type = "gap"       // Gap
+	TypeJudgement Type = "judgement" // judge.Judgement
+	TypeNote      Type = "note"      // Note: a line of the live log
+	TypeVerdict   Type = "verdict"   // Sealed: the last entry
+)
+
+// Entry is one line of the journal.
+type Entry struct {
+	V    int             `json:"v"`
+	T    time.Time       `json:"t"`
+	Type Type            `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+// Plan is what is going to be done, without secrets.
+type Plan struct {
+	DeployID string          `json:"deployId"`
+	Release  release.Release `json:"release"`
+	Stages   []string        `json:"stages"`
+	Criteria string          `json:"criteria"` // sha256:... of what is asked for, so that a change in the middle is seen
+	Window   time.Duration   `json:"window,omitempty"`
+	Step     time.Duration   `json:"step,omitempty"`
+	Version  string          `json:"version"`            // of bakegate
+	Rollback string          `json:"rollback,omitempty"` // the command a person would run
+}
+
+// Attempt is one process that worked on the journal.
+type Attempt struct {
+	Command string `json:"command"` // run, begin, finish
+	Run     string `json:"run,omitempty"`
+	Resumed bool   `json:"resumed,omitempty"`
+}
+
+// Marker is what happened to a marker.
+type Marker struct {
+	Sink  string `json:"sink"`
+	Phase string `json:"phase"` // open, seal
+	ID    string `json:"id,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Gap is an interval without data.
+type Gap struct {
+	Metric string    `json:"metric,omitempty"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason string    `json:"reason"` // backend-down, no-data, nan...
+	Detail string    `json:"detail,omitempty"`
+}
+
+// Note is a line of the live log.
+type Note struct {
+	Stage string `json:"stage,omitempty"`
+	Text  string `json:"text"`
+}
+
+// Sealed is the end of a run.
+type Sealed struct {
+	verdict.Verdict
+	Ended time.Time `json:"ended"`
+}
+
+// Record is one entry of the ledger: a deploy that started, or one that finished.
+type Record struct {
+	V        int               `json:"v"`
+	Kind     string            `json:"kind"` // started, finished
+	DeployID string            `json:"deployId"`
+	Release  release.Release   `json:"release"`
+	Images   map[string]string `json:"images,omitempty"` // reference -> verified digest
+	Deploy   release.Deploy    `json:"deploy"`
+	At       time.Time         `json:"at"` // when the record was written
+	Verdict  verdict.Name      `json:"verdict,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
+	Exit     int               `json:"exit,omitempty"`
+	Criteria string            `json:"criteria,omitempty"`
+	Markers  map[string]string `json:"markers,omitempty"` // sink -> id
+	Tool     string            `json:"tool,omitempty"`
+}

@@ -10,19 +10,32 @@ const redacted = "[secret]"
 
 // Secret holds a value that must never be printed. Every formatting verb, JSON, YAML and text encoding show "[secret]"; only
 // Reveal returns the value, so that the places that use it can be listed with grep.
-type Secret struct{ v string }
+//
+// The value is behind a pointer because fmt calls no methods of a Secret in an unexported field, nor for %p and %w: it then prints the
+// address. Two secrets are compared by what Reveal returns.
+type Secret struct{ v *string }
 
 // NewSecret wraps a value.
-func NewSecret(v string) Secret { return Secret{v} }
+func NewSecret(v string) Secret {
+	if v == "" {
+		return Secret{}
+	}
+	return Secret{&v}
+}
 
 // Reveal returns the value. Call it only to send it to the host of the secret's own block.
-func (s Secret) Reveal() string { return s.v }
+func (s Secret) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
 
 // IsZero reports whether there is no value.
-func (s Secret) IsZero() bool { return s.v == "" }
+func (s Secret) IsZero() bool { return s.v == nil }
 
 func (s Secret) String() string {
-	if s.v == "" {
+	if s.v == nil {
 		return ""
 	}
 	return redacted

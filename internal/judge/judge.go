@@ -72,6 +72,7 @@ const (
 	NoBaseline = "no-baseline" // there is no history to compare with
 	NoData     = "no-data"     // nothing was observed
 	NoCriteria = "no-criteria" // neither a limit nor a comparison
+	Unproved   = "unproved"    // it looks worse than it may be, and that is not proved: more traffic of this kind would not pass either
 )
 
 // Judgement is the answer for one metric, with everything that an explanation needs.

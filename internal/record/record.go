@@ -24,6 +24,7 @@ const (
 	TypeFinding   Type = "finding"   // verdict.Finding
 	TypeMarker    Type = "marker"    // Marker
 	TypeDeploy    Type = "deploy"    // release.Deploy: what is known of the interval by now
+	TypeImage     Type = "image"     // Image: what a reference stands for, verified
 	TypeBaseline  Type = "baseline"  // Samples
 	TypeSample    Type = "sample"    // Samples
 	TypeGap       Type = "gap"       // Gap
@@ -50,6 +51,16 @@ type Plan struct {
 	Step     time.Duration   `json:"step,omitempty"`
 	Version  string          `json:"version"`            // of bakegate
 	Rollback string          `json:"rollback,omitempty"` // the command a person would run
+	LastGood *LastGoodOf     `json:"lastGood,omitempty"` // where a rollback would go to, from the ledger
+}
+
+// LastGoodOf is the last deploy of this service and environment that passed.
+type LastGoodOf struct {
+	DeployID string    `json:"deployId"`
+	Version  string    `json:"version,omitempty"`
+	Image    string    `json:"image,omitempty"`
+	Digest   string    `json:"digest,omitempty"`
+	At       time.Time `json:"at"`
 }
 
 // Attempt is one process that worked on the journal.
@@ -61,10 +72,18 @@ type Attempt struct {
 
 // Marker is what happened to a marker.
 type Marker struct {
-	Sink  string `json:"sink"`
-	Phase string `json:"phase"` // open, seal
-	ID    string `json:"id,omitempty"`
-	Error string `json:"error,omitempty"`
+	Sink   string `json:"sink"`
+	Intent bool   `json:"intent,omitempty"` // about to be sent: behind it the message may or may not have arrived
+	Phase  string `json:"phase"`            // open, seal
+	ID     string `json:"id,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Image is a reference and the digest that was verified for it.
+type Image struct {
+	Ref    string `json:"ref"`
+	Digest string `json:"digest"`
+	Pinned string `json:"pinned"` // repo@sha256:...
 }
 
 // Gap is an interval without data.
@@ -86,6 +105,7 @@ type Note struct {
 type Sealed struct {
 	verdict.Verdict
 	Ended time.Time `json:"ended"`
+	Open  bool      `json:"open,omitempty"` // the run goes on in another process: begin, or a window that is not over
 }
 
 // Record is one entry of the ledger: a deploy that started, or one that finished.

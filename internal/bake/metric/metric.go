@@ -94,4 +94,7 @@ func (e *QueryError) Unwrap() error { return e.Err }
 type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
-var Sources = map[string]Build{}
+var Sources = map[string]Build{
+	"prometheus": buildPrometheus,
+	"scrape":     buildScrape,
+}

@@ -35,10 +35,11 @@ type Traits struct {
 // Sink is one tool.
 type Sink interface {
 	// Open tells that the deploy starts and returns the marker's id in the tool ("" where the API gives none). With Traits.Find, a
-	// marker of this deploy that is there already is taken, not doubled.
+	// marker of this deploy that is there already is taken, not doubled. A *Warning says that the marker was made, but not as asked;
+	// of any other error, Uncertain says whether the message may have arrived all the same.
 	Open(ctx context.Context, m Marker) (id string, err error)
 	// Seal tells the end and the verdict. id is what Open returned, "" if it failed or is not known any more: with Traits.Find the
-	// marker is looked for, otherwise a sealed one is made.
+	// marker is looked for, otherwise a sealed one is made. Its errors are those of Open.
 	Seal(ctx context.Context, id string, m Marker) error
 	Traits() Traits
 }
@@ -47,4 +48,7 @@ type Sink interface {
 type Build func(decode func(options any) error) (Sink, error)
 
 // Sinks are the tools by the name of their block.
-var Sinks = map[string]Build{}
+var Sinks = map[string]Build{
+	"datadog": buildDatadog,
+	"grafana": buildGrafana,
+}

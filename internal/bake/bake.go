@@ -1,0 +1,262 @@
+package bake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+const (
+	// cancelGrace is how long a cancelled bake waits for its polls to notice: the pipeline's runner kills soon.
+	cancelGrace = 50 * time.Millisecond
+	// supersededEvery and heartbeatEvery are what a store and a reader can bear.
+	supersededEvery = time.Minute
+	heartbeatEvery  = time.Minute
+)
+
+// errDecided ends the polls when one metric failed: waiting longer would only hurt more users.
+var errDecided = errors.New("a metric failed")
+
+// supersededError ends the bake when another deploy took over.
+type supersededError struct{ by string }
+
+func (e *supersededError) Error() string { return "superseded by " + e.by }
+
+// bake is one running bake.
+type bake struct {
+	Plan
+	observer *observer
+	started  time.Time // the call
+	serving  time.Time
+	sources  []*source
+	watches  []*watch
+	findings []verdict.Finding // beside those of the metrics
+	cancel   context.CancelCauseFunc
+}
+
+// Run waits until the new version serves, watches the metrics through the window and says what it found. It returns early when a
+// metric failed, when another deploy took over and when ctx ends, within a tenth of a second whatever the sources do.
+func Run(ctx context.Context, p Plan) Result {
+	b := &bake{Plan: p, observer: &observer{to: p.Observe}, started: time.Now()}
+	defer b.observer.close()
+	ctx, b.cancel = context.WithCancelCause(ctx)
+	defer b.cancel(nil)
+	b.watchSuperseded(ctx)
+	state := b.waitServing(ctx)
+	if state == serves {
+		b.prepare()
+		b.tellServing()
+		b.watch(ctx)
+	}
+	return b.result(ctx, state)
+}
+
+// watch runs the sources side by side and returns when they are done, or soon after ctx ends.
+func (b *bake) watch(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, s := range b.sources {
+		wg.Go(func() { s.run(ctx) })
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	beat := time.NewTicker(heartbeatEvery)
+	defer beat.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-beat.C:
+			b.observer.tell(Event{Kind: EventHeartbeat, Text: b.heartbeat(time.Now())})
+		case <-ctx.Done():
+			waitAtMost(done, cancelGrace)
+			return
+		}
+	}
+}
+
+func waitAtMost(done <-chan struct{}, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// watchSuperseded asks once, and then every minute until the bake is over, whether another deploy took over. A single look waits for
+// the answer.
+func (b *bake) watchSuperseded(ctx context.Context) {
+	if b.Superseded == nil {
+		return
+	}
+	if b.Once {
+		b.askSuperseded(ctx)
+		return
+	}
+	go func() {
+		for told := false; ctx.Err() == nil; sleep(ctx, supersededEvery) {
+			err := b.askSuperseded(ctx)
+			if err != nil && !told {
+				b.observer.tell(Event{Kind: EventNote, Text: "cannot see whether another deploy took over: " + clean.Text(err.Error())})
+			}
+			told = err != nil
+		}
+	}()
+}
+
+func (b *bake) askSuperseded(ctx context.Context) error {
+	by, yes, err := b.Superseded(ctx)
+	if yes {
+		if by = clean.Text(by); by == "" {
+			by = "another deploy"
+		}
+		b.cancel(&supersededError{by})
+	}
+	return err
+}
+
+// prepare makes a watch for each metric, and a source for the metrics of one backend.
+func (b *bake) prepare() {
+	byName := map[string]*source{}
+	for _, m := range b.Options.Metrics {
+		s := byName[m.From]
+		if s == nil {
+			s = b.newSource(m.From)
+			byName[m.From] = s
+			b.sources = append(b.sources, s)
+		}
+		w := b.newWatch(m, s)
+		b.watches = append(b.watches, w)
+		s.watches = append(s.watches, w)
+		for _, q := range w.queries {
+			s.byQuery[q.ID] = w
+		}
+	}
+}
+
+func (b *bake) tellServing() {
+	from, to := b.window()
+	b.observer.tell(Event{Kind: EventServing, From: from, To: to, Text: fmt.Sprintf("watching %s for %s, from %s", plural(len(b.watches), "metric"), short(b.Options.Window), clock24(from))})
+}
+
+// missing stands in for a source that the plan names but does not have.
+type missing struct{ name string }
+
+func (m missing) Range(context.Context, []metric.Query, time.Time, time.Time, time.Duration) ([]metric.Series, error) {
+	return nil, fmt.Errorf("there is no source %q", clean.Text(m.name))
+}
+func (missing) Check(metric.Query) error { return nil }
+func (missing) Traits() metric.Traits    { return metric.Traits{History: true} }
+
+func (b *bake) source(name string) metric.Source {
+	if s := b.Sources[name]; s != nil {
+		return s
+	}
+	return missing{name}
+}
+
+// newSource says when the window of a backend begins: when the new version served, or now where nobody saw what came before.
+func (b *bake) newSource(name string) *source {
+	src := b.source(name)
+	s := &source{name: name, src: src, history: src.Traits().History, step: b.Options.Step, from: b.serving, byQuery: map[string]*watch{}, once: b.Once}
+	s.failed = func(*watch) { b.cancel(errDecided) }
+	if now := time.Now(); !s.history && now.Sub(s.from) > s.step {
+		b.observer.tell(Event{Kind: EventNote, Text: fmt.Sprintf("%s has no history: what happened in the %s since %s is unknown, its window begins now", name, short(now.Sub(s.from)), clock24(s.from))})
+		s.from = now
+	}
+	s.to = s.from.Add((b.Options.Window + s.step - 1) / s.step * s.step)
+	return s
+}
+
+func (b *bake) newWatch(m Metric, s *source) *watch {
+	sel := &selection{bad: string(m.Bad), total: string(m.Total)}
+	g := grid{s.from, s.step}
+	w := &watch{Metric: m, queries: m.Queries(b.Vars), grid: g, newJudge: b.judge(), tell: b.observer.tell,
+		counts: m.counts(g, s.history, sel), selects: sel, from: s.from, to: s.to, known: s.from}
+	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Limits: m.limits(), Compare: m.compares(), Start: b.serving, End: s.to,
+		Alpha: float64(b.Options.Alpha) / float64(len(b.Options.Metrics))}
+	if b.Options.WarmUp != nil {
+		w.spec.WarmUp = *b.Options.WarmUp
+	}
+	if m.compares() && (b.Deploy.Known() || !s.history) {
+		w.before = b.newBaseline(m, sel, s.history, b.Resume.Baseline[m.Name])
+	}
+	if s.history {
+		w.resume(b.Resume.Samples[m.Name])
+	}
+	w.cursor = w.known.Add(-(primeSpan + s.step - 1) / s.step * s.step)
+	return w
+}
+
+// resume takes up the samples of an earlier process, as far as they lie on this window's grid and leave no hole.
+func (w *watch) resume(samples []judge.Sample) {
+	for _, s := range samples {
+		onGrid := w.grid.floor(s.From).Equal(s.From) && w.grid.floor(s.To).Equal(s.To)
+		if !onGrid || s.From.Before(w.known) || s.To.After(w.to) {
+			break
+		}
+		if w.known.Before(s.From) {
+			w.empty = joinInterval(w.empty, Interval{From: w.known, To: s.From})
+		}
+		w.samples = append(w.samples, s)
+		w.known = s.To
+	}
+	if n := len(w.samples); n > 0 {
+		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: going on behind %s, where an earlier process stopped", w.Name, clock24(w.known))})
+	}
+}
+
+func (b *bake) judge() func(judge.Spec, []judge.Sample) judging {
+	if b.newJudge != nil {
+		return b.newJudge
+	}
+	return newJudge
+}
+
+func (w *watch) hasFailed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
+}
+
+// window is the time that is watched, over all sources.
+func (b *bake) window() (from, to time.Time) {
+	from, to = b.serving, b.serving.Add(b.Options.Window)
+	for _, s := range b.sources {
+		to = later(to, s.to)
+	}
+	return from, to
+}
+
+func (b *bake) result(ctx context.Context, state serving) Result {
+	r := Result{Serving: b.serving}
+	var taken *supersededError
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &taken):
+		r.Superseded = taken.by
+	case ctx.Err() != nil && !errors.Is(cause, errDecided):
+		r.Aborted = true
+	}
+	if state == serves {
+		r.WindowFrom, r.WindowTo = b.window()
+	}
+	r.Pending = !r.Aborted && r.Superseded == "" && b.pending(state)
+	b.conclude(&r)
+	return r
+}
+
+// pending reports whether a single look came too early to say anything.
+func (b *bake) pending(state serving) bool {
+	if !b.Once || slices.ContainsFunc(b.watches, (*watch).hasFailed) {
+		return false
+	}
+	return state == notYet || slices.ContainsFunc(b.sources, func(s *source) bool { return s.history && !s.complete() && !s.late() })
+}

@@ -1,0 +1,580 @@
+package bake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+func find(t *testing.T, r Result, check string) verdict.Finding {
+	t.Helper()
+	for _, f := range r.Findings {
+		if f.Check == check {
+			return f
+		}
+	}
+	t.Fatalf("no finding %q in %+v", check, r.Findings)
+	return verdict.Finding{}
+}
+
+func wantFinding(t *testing.T, r Result, check string, o verdict.Outcome, reason string) {
+	t.Helper()
+	if f := find(t, r, check); f.Outcome != o || f.Reason != reason {
+		t.Errorf("%s is %s, reason %q, want %s, %q: %s", check, f.Outcome, f.Reason, o, reason, f.Summary)
+	}
+}
+
+// contiguous checks that the judge saw every window once, in order, from the first to the last.
+func contiguous(t *testing.T, ss []judge.Sample, from, to time.Time) {
+	t.Helper()
+	for _, s := range ss {
+		if !s.From.Equal(from) {
+			t.Errorf("a sample begins at %s, want %s", s.From, from)
+		}
+		from = s.To
+	}
+	if !from.Equal(to) {
+		t.Errorf("the samples end at %s, want %s", from, to)
+	}
+}
+
+func TestGoodDeployPassesAtTheWindowsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		m := errorsMetric()
+		m.Compare = "before"
+		r := Run(t.Context(), plan(src, js, m))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		j := js.last["errors"]
+		contiguous(t, j.seen, start, start.Add(15*time.Minute))
+		if got := j.after; got.Total != 15*60*100 || got.Events != 180 {
+			t.Errorf("%v of %v, want 180 of 90000", got.Events, got.Total)
+		}
+		if took := time.Since(start); took < 15*time.Minute || took > 15*time.Minute+45*time.Second {
+			t.Errorf("took %s", took)
+		}
+		// 3 h of history before the deploy's start and one step, in steps of a minute; the first window only primes.
+		if n := len(j.before); n < 178 || n > 180 {
+			t.Errorf("%d samples of the baseline, want 179", n)
+		}
+		if last := j.before[len(j.before)-1]; last.To.After(start.Add(-time.Minute - 30*time.Second)) {
+			t.Errorf("the baseline ends at %s, behind the deploy's start less a step", last.To)
+		}
+		if src.overlap.Load() {
+			t.Error("polls overlap")
+		}
+		if len(r.Judgements) != 1 || len(r.Gaps) != 0 || r.Pending || r.Aborted {
+			t.Errorf("result %+v", r)
+		}
+	})
+}
+
+func TestBadDeployFailsEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		burst := process{name: totalText, labels: map[string]string{"pod": "a", "code": "503"}, born: start.Add(4*time.Minute + 5*time.Second), value: perSecond(50)}
+		src.answers[totalText] = append(src.answers[totalText], burst)
+		src.answers[badText] = append(src.answers[badText], burst)
+		other := Metric{Name: "up", From: "prom", Boolean: totalText}
+		r := Run(t.Context(), plan(src, js, errorsMetric(), other))
+		wantFinding(t, r, "bake/errors", verdict.Fail, "")
+		wantFinding(t, r, "bake/up", verdict.Note, "")
+		if took := time.Since(start); took < 4*time.Minute || took > 5*time.Minute+30*time.Second {
+			t.Errorf("took %s, want soon after the first 503", took)
+		}
+	})
+}
+
+// The first failure's series appears in the window: its first point counts from 0, and the time before is zero events.
+func TestFirstFailuresSeriesAppearsInTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		src.answers[totalText] = src.answers[totalText][:1]
+		first := process{name: totalText, labels: badLabels, born: start.Add(5 * time.Minute), value: func(age time.Duration) float64 { return 7 }}
+		src.answers[badText] = []process{first}
+		src.answers[totalText] = append(src.answers[totalText], first)
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		if got := js.last["errors"].after.Events; got != 7 {
+			t.Errorf("%v bad events, want 7", got)
+		}
+	})
+}
+
+func TestSelectorThatNeverMatched(t *testing.T) {
+	tests := map[string]struct{ bad, total Text }{
+		"another name":  {"http_request_failures_total", totalText},
+		"another label": {`http_requests_total{status=~"5.."}`, totalText},
+		"total":         {badText, "nothing"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, js := shop(time.Now()), &judges{}
+				m := errorsMetric()
+				m.Bad, m.Total = tt.bad, tt.total
+				r := Run(t.Context(), plan(src, js, m))
+				wantFinding(t, r, "bake/errors", verdict.Unknown, "selector")
+			})
+		})
+	}
+}
+
+func TestDataIsNoEvidence(t *testing.T) {
+	now := func() time.Time { return time.Now().Add(-time.Hour) }
+	tests := []struct {
+		name, reason string
+		m            Metric
+		answers      func() map[string][]process
+	}{
+		{"nothing at all", "no-data", errorsMetric(), func() map[string][]process { return nil }},
+		{"NaN", "nan", Metric{Name: "errors", From: "prom", Gauge: "g", Limit: &Limit{Max: Bound{V: 1, Set: true}}},
+			func() map[string][]process {
+				return map[string][]process{"g": {{born: now(), value: constant(math.NaN())}}}
+			}},
+		{"several series", "several-series", Metric{Name: "errors", From: "prom", Expr: "g", Limit: &Limit{Max: Bound{V: 1, Set: true}}},
+			func() map[string][]process {
+				return map[string][]process{"g": {{labels: okLabels, born: now(), value: constant(0)}, {labels: badLabels, born: now(), value: constant(0)}}}
+			}},
+		{"bad is no part of total", "selectors", errorsMetric(), func() map[string][]process {
+			return map[string][]process{totalText: {{name: totalText, labels: okLabels, born: now(), value: perSecond(1)}}, badText: {{name: totalText, labels: badLabels, born: now(), value: perSecond(5)}}}
+		}},
+		{"a bad query", "bad-query", Metric{Name: "errors", From: "prom", Gauge: "broken", Limit: &Limit{Max: Bound{V: 1, Set: true}}}, func() map[string][]process { return nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, js := shop(time.Now()), &judges{}
+				src.answers = tt.answers()
+				r := Run(t.Context(), plan(src, js, tt.m))
+				wantFinding(t, r, "bake/errors", verdict.Unknown, tt.reason)
+				if f := find(t, r, "bake/errors"); f.Hint == "" || f.Summary == "" {
+					t.Errorf("finding without a hint or summary: %+v", f)
+				}
+			})
+		})
+	}
+}
+
+// outage makes the backend fail between two times after now.
+func outage(from, to time.Duration, err error) func(time.Time) error {
+	start := time.Now()
+	return func(now time.Time) error {
+		if d := now.Sub(start); d >= from && d < to {
+			return err
+		}
+		return nil
+	}
+}
+
+func TestBackendOutForTheWholeWindow(t *testing.T) {
+	for _, class := range []metric.Trouble{metric.BackendDown, metric.Unauthorized, metric.Truncated, metric.TooMany, metric.LoadBalanced} {
+		t.Run(string(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, js, start := shop(time.Now()), &judges{}, time.Now()
+				src.down = outage(0, 24*time.Hour, errors.Join(&metric.QueryError{Query: "errors.bad", Trouble: class, Err: errors.New("x")}, &metric.QueryError{Query: "errors.total", Trouble: class, Err: errors.New("x")}))
+				m := errorsMetric()
+				m.Compare = "before"
+				r := Run(t.Context(), plan(src, js, m))
+				wantFinding(t, r, "bake/errors", verdict.Unknown, string(class))
+				if took := time.Since(start); took < 15*time.Minute || took > 18*time.Minute {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// What was missed is fetched later: the judge sees the same windows as without the outage.
+func TestBackendOutForAThird(t *testing.T) {
+	seen := map[bool][]judge.Sample{}
+	for _, out := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			src, js := shop(time.Now()), &judges{}
+			if out {
+				src.down = outage(5*time.Minute, 10*time.Minute, errors.New("connection refused"))
+			}
+			var kinds []EventKind
+			p := plan(src, js, errorsMetric())
+			p.Observe = func(e Event) { kinds = append(kinds, e.Kind) }
+			r := Run(t.Context(), p)
+			wantFinding(t, r, "bake/errors", verdict.Pass, "")
+			seen[out] = js.last["errors"].seen
+			if got := slices.Contains(kinds, EventTrouble) && slices.Contains(kinds, EventRecovered); got != out {
+				t.Errorf("trouble and recovery told: %v, want %v", got, out)
+			}
+			if len(r.Gaps) != 0 {
+				t.Errorf("gaps %v: nothing is missing", r.Gaps)
+			}
+		})
+	}
+	sameSamples(t, seen[false], seen[true])
+}
+
+func TestBackendOutAtTheEndIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		src.down = outage(12*time.Minute, 16*time.Minute, errors.New("connection refused"))
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		contiguous(t, js.last["errors"].seen, start, start.Add(15*time.Minute))
+	})
+}
+
+// The backend itself was dead: there is nothing to fetch later.
+func TestHoleInTheData(t *testing.T) {
+	tests := []struct {
+		from, to time.Duration
+		outcome  verdict.Outcome
+		reason   string
+	}{
+		{2 * time.Minute, 5 * time.Minute, verdict.Pass, ""},
+		{2 * time.Minute, 11 * time.Minute, verdict.Unknown, "gap"},
+		{12 * time.Minute, time.Hour, verdict.Pass, ""},
+		{-time.Hour, time.Hour, verdict.Unknown, "no-data"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.from, tt.to), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, js, start := shop(time.Now()), &judges{}, time.Now()
+				src.dead = func(x time.Time) bool { return !x.Before(start.Add(tt.from)) && x.Before(start.Add(tt.to)) }
+				r := Run(t.Context(), plan(src, js, errorsMetric()))
+				wantFinding(t, r, "bake/errors", tt.outcome, tt.reason)
+				if len(r.Gaps) != 1 {
+					t.Fatalf("gaps %v, want one", r.Gaps)
+				}
+				if tt.outcome == verdict.Pass {
+					wantFinding(t, r, "bake/errors/gap", verdict.Note, "gap")
+				}
+				if tt.to < 15*time.Minute && js.last["errors"].after.Total != 90000 {
+					t.Errorf("total %v: the difference over the hole is lost", js.last["errors"].after.Total)
+				}
+			})
+		})
+	}
+}
+
+func TestLagOfThreeMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		src.lag = 3 * time.Minute
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		contiguous(t, js.last["errors"].seen, start, start.Add(15*time.Minute))
+		if got := js.last["errors"].after.Total; got != 90000 {
+			t.Errorf("total %v, want 90000", got)
+		}
+		if took := time.Since(start); took < 18*time.Minute || took > 19*time.Minute+30*time.Second {
+			t.Errorf("took %s, want the window and the lag", took)
+		}
+	})
+}
+
+// One of two pods is half a minute later than the other: no window is closed before it has spoken.
+func TestLatePod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		slow := process{name: totalText, labels: map[string]string{"pod": "b", "code": "200"}, born: start.Add(-time.Hour), offset: 14 * time.Second, value: perSecond(10)}
+		src.answers[totalText] = append(src.answers[totalText], slow)
+		Run(t.Context(), plan(src, js, errorsMetric()))
+		for _, s := range js.last["errors"].seen {
+			if math.Abs(s.Total-3300) > 2 {
+				t.Errorf("%s: total %v, want 3300", s.From, s.Total)
+			}
+		}
+	})
+}
+
+// Two old pods are replaced by two new ones, one after the other.
+func TestRollingReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		js, start := &judges{}, time.Now()
+		pod := func(name string, born, died time.Duration, n float64) process {
+			p := process{name: totalText, labels: map[string]string{"pod": name, "code": "200"}, born: start.Add(born), offset: 3 * time.Second, value: perSecond(n)}
+			if died != 0 {
+				p.died = start.Add(died)
+			}
+			return p
+		}
+		src := &backend{every: 15 * time.Second, answers: map[string][]process{totalText: {
+			pod("a1", -50*time.Hour, 2*time.Minute, 20), pod("b1", -60*time.Hour, 4*time.Minute, 20), pod("a2", 2*time.Minute, 0, 20), pod("b2", 4*time.Minute, 0, 20),
+		}}}
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		// What an old pod counted behind its last scrape is unknowable: less than a scrape interval each.
+		if got := js.last["errors"].after.Total; got > 36000 || got < 36000-2*15*20 {
+			t.Errorf("total %v, want just below 36000", got)
+		}
+	})
+}
+
+func TestMetricsDoNotWaitForASlowSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fast, slow, js := shop(time.Now()), shop(time.Now()), &judges{}
+		slow.delay = 50 * time.Second
+		p := plan(fast, js, errorsMetric())
+		m := errorsMetric()
+		m.Name, m.From = "slow", "other"
+		p.Options.Metrics = append(p.Options.Metrics, m)
+		p.Sources["other"] = slow
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		wantFinding(t, r, "bake/slow", verdict.Pass, "")
+		if fast.overlap.Load() || slow.overlap.Load() {
+			t.Error("polls overlap")
+		}
+		if fast.calls < 30 || slow.calls > 25 {
+			t.Errorf("%d and %d calls", fast.calls, slow.calls)
+		}
+	})
+}
+
+// A query that the backend refuses costs the others nothing, and the window is not fetched again and again for it.
+func TestBrokenQueryBesideGoodOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		r := Run(t.Context(), plan(src, js, errorsMetric(), Metric{Name: "x", From: "prom", Gauge: "broken", Limit: &Limit{}}))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		wantFinding(t, r, "bake/x", verdict.Unknown, "bad-query")
+	})
+}
+
+func TestCancelReturnsAtOnce(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			src, js, start := shop(time.Now()), &judges{}, time.Now()
+			src.delay, src.deaf = 20*time.Second, deaf
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute+31*time.Second)
+			defer cancel()
+			over := false
+			p := plan(src, js, errorsMetric())
+			p.Observe = func(Event) {
+				if over {
+					t.Error("an event behind the end")
+				}
+			}
+			r := Run(ctx, p)
+			over = true
+			if late := time.Since(start) - (5*time.Minute + 31*time.Second); late > 100*time.Millisecond {
+				t.Errorf("returned %s after the cancellation", late)
+			}
+			if !r.Aborted || r.Pending {
+				t.Errorf("result %+v, want aborted", r)
+			}
+			wantFinding(t, r, "bake/errors", verdict.Note, "")
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		p := plan(src, js, errorsMetric())
+		asked := 0
+		p.Superseded = func(context.Context) (string, bool, error) {
+			asked++
+			return "deploy\x1b[31m 7", time.Since(start) > 3*time.Minute, nil
+		}
+		r := Run(t.Context(), p)
+		if r.Superseded != "deploy[31m 7" || r.Aborted {
+			t.Errorf("superseded %q, aborted %v", r.Superseded, r.Aborted)
+		}
+		if took := time.Since(start); asked != 5 || took > 4*time.Minute+time.Second {
+			t.Errorf("asked %d times in %s, want once a minute", asked, took)
+		}
+	})
+}
+
+func TestOncePendsUntilTheWindowIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		m := errorsMetric()
+		m.Compare = "before"
+		p := plan(src, js, m)
+		p.Once = true
+		look := func(pending bool) {
+			t.Helper()
+			start := time.Now()
+			if r := Run(t.Context(), p); r.Pending != pending || time.Since(start) > time.Second {
+				t.Errorf("pending %v in %s, want %v at once", r.Pending, time.Since(start), pending)
+			}
+		}
+		time.Sleep(time.Minute)
+		look(true)
+		time.Sleep(5 * time.Minute)
+		look(true)
+		if n := len(js.last["errors"].seen); n < 10 {
+			t.Errorf("%d samples after 6 minutes", n)
+		}
+		time.Sleep(10 * time.Minute)
+		look(false)
+		wantFinding(t, Run(t.Context(), p), "bake/errors", verdict.Pass, "")
+	})
+}
+
+func TestOnceTellsABadDeployBeforeTheWindowIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		src.answers[badText] = src.answers[totalText]
+		p := plan(src, js, errorsMetric())
+		p.Once = true
+		time.Sleep(3 * time.Minute)
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/errors", verdict.Fail, "")
+		if r.Pending {
+			t.Error("pending beside a failure")
+		}
+	})
+}
+
+// A second process goes on where the first was killed, and comes to the same samples.
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		m := errorsMetric()
+		m.Compare = "before"
+		p := plan(src, js, m)
+		kept := Resume{Samples: map[string][]judge.Sample{}, Baseline: map[string][]judge.Sample{}}
+		p.Observe = func(e Event) {
+			switch e.Kind {
+			case EventSample:
+				kept.Samples[e.Metric] = append(kept.Samples[e.Metric], e.Samples...)
+			case EventBaseline:
+				kept.Baseline[e.Metric] = append(kept.Baseline[e.Metric], e.Samples...)
+			case EventServing:
+				kept.Serving = e.From
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+		defer cancel()
+		Run(ctx, p)
+		first, baseline := len(kept.Samples["errors"]), len(kept.Baseline["errors"])
+		time.Sleep(3 * time.Minute)
+		p.Resume = kept
+		p.Resume.Samples = map[string][]judge.Sample{"errors": slices.Clone(kept.Samples["errors"])}
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		contiguous(t, js.last["errors"].seen, start, start.Add(15*time.Minute))
+		contiguous(t, kept.Samples["errors"], start, start.Add(15*time.Minute))
+		if got := js.last["errors"].after; got.Total != 90000 || got.Events != 180 {
+			t.Errorf("%v of %v, want 180 of 90000", got.Events, got.Total)
+		}
+		if first == 0 || len(kept.Baseline["errors"]) != baseline {
+			t.Errorf("%d samples kept, baseline %d and then %d", first, baseline, len(kept.Baseline["errors"]))
+		}
+	})
+}
+
+func TestScrapeWarmsUpAndBakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		src.scrape = true
+		m := errorsMetric()
+		m.Compare = "before"
+		p := plan(src, js, m)
+		warm := Warm(t.Context(), p, 2*time.Minute)
+		if n := len(warm["errors"]); n != 4 && n != 3 {
+			t.Fatalf("%d samples of the warm-up, want one a step", n)
+		}
+		p.Deploy.Started = time.Now()
+		p.Deploy.Finished = time.Now()
+		p.Resume.Baseline = warm
+		start := time.Now()
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		if took := time.Since(start); took < 15*time.Minute || took > 16*time.Minute {
+			t.Errorf("took %s", took)
+		}
+		if got := js.last["errors"]; len(got.before) != len(warm["errors"]) || math.Abs(got.after.Total-90000) > 3100 {
+			t.Errorf("before %d samples, total %v", len(got.before), got.after.Total)
+		}
+	})
+}
+
+func TestScrapeThatComesLateStartsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		src.scrape = true
+		p := plan(src, js, errorsMetric())
+		var notes []string
+		p.Observe = func(e Event) { notes = append(notes, e.Text) }
+		time.Sleep(10 * time.Minute)
+		start := time.Now()
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		if time.Since(start) < 15*time.Minute || !strings.Contains(strings.Join(notes, "\n"), "has no history") {
+			t.Errorf("took %s, said %q", time.Since(start), notes)
+		}
+	})
+}
+
+func TestUnknownDeployTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		m := errorsMetric()
+		m.Compare = "before"
+		p := plan(src, js, m)
+		p.Deploy.Started, p.Deploy.Finished = time.Time{}, time.Time{}
+		r := Run(t.Context(), p)
+		wantFinding(t, r, "bake/baseline", verdict.Unknown, "no-baseline")
+		wantFinding(t, r, "bake/errors", verdict.Unknown, "no-baseline")
+	})
+}
+
+func TestNothingBeforeTheDeploy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		src.dead = func(x time.Time) bool { return x.Before(start.Add(-time.Minute)) }
+		m := errorsMetric()
+		m.Compare = "before"
+		r := Run(t.Context(), plan(src, js, m))
+		wantFinding(t, r, "bake/errors", verdict.Unknown, "no-baseline")
+	})
+}
+
+func TestBaselineLeavesOutEarlierDeploys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js, start := shop(time.Now()), &judges{}, time.Now()
+		m := errorsMetric()
+		m.Compare = "before"
+		p := plan(src, js, m)
+		out := Interval{From: start.Add(-2 * time.Hour), To: start.Add(-time.Hour)}
+		p.Excluded = []Interval{out}
+		Run(t.Context(), p)
+		before := js.last["errors"].before
+		if n := len(before); n < 115 || n > 120 {
+			t.Errorf("%d samples, want about two hours", n)
+		}
+		for _, s := range before {
+			if s.To.After(out.From) && s.From.Before(out.To) {
+				t.Errorf("a sample of the excluded time: %s", s.From)
+			}
+		}
+	})
+}
+
+// The history fails for ten minutes and is fetched then: the verdict is the one it would have had.
+func TestBaselineIsFetchedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		src.down = outage(0, 10*time.Minute, errors.New("connection refused"))
+		m := errorsMetric()
+		m.Compare = "before"
+		r := Run(t.Context(), plan(src, js, m))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		if n := len(js.last["errors"].before); n < 178 {
+			t.Errorf("%d samples of the baseline", n)
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package bake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+const (
+	// coarse is the step of a long history: a day at 30 s would be twice the memory, and says nothing more about what is normal.
+	coarse     = time.Minute
+	longWindow = 2 * time.Hour
+
+	firstChunk    = 30 * time.Minute
+	smallestChunk = 5 * time.Minute
+	largestChunk  = 6 * time.Hour
+	manyPoints    = 200_000 // a chunk with more points is followed by a shorter one: 24 bytes each, beside their JSON
+	fewPoints     = 50_000
+)
+
+// baseline is the time before the deploy, of one metric: [from, to), fetched chunk by chunk, oldest first. A chunk becomes samples
+// before the next one is fetched.
+type baseline struct {
+	grid    grid
+	from    time.Time
+	to      time.Time
+	cursor  time.Time
+	known   time.Time // windows that end before only prime
+	exclude []Interval
+	counts  counts
+	samples []judge.Sample
+	fetched int // samples, before the judge took them
+	done    bool
+	trouble *trouble // of the last chunk that was asked for, or of what came
+}
+
+// baselineWindow is the interval that "before the deploy" means, on the grid of its step.
+func (p Plan) baselineWindow() (from, to time.Time, step time.Duration) {
+	o := p.Options
+	step = o.Step
+	if o.Baseline.Window > longWindow {
+		step = max(step, coarse)
+	}
+	to = p.Deploy.Started.Add(-o.Baseline.Gap)
+	n := max(o.Baseline.Window/step, 1)
+	return to.Add(-n * step), to, step
+}
+
+// newBaseline makes the baseline of a metric; earlier is what another process fetched already.
+func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judge.Sample) *baseline {
+	from, to, step := p.baselineWindow()
+	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
+	if !history { // it knows only what it was asked for before the deploy
+		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true}
+	}
+	g := grid{from, step}
+	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel)}
+	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
+		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
+		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
+	}
+	return b
+}
+
+// leaveOut drops the samples that touch one of the intervals.
+func leaveOut(samples []judge.Sample, out []Interval) []judge.Sample {
+	return slices.DeleteFunc(slices.Clone(samples), func(s judge.Sample) bool {
+		return slices.ContainsFunc(out, func(i Interval) bool { return s.From.Before(i.To) && i.From.Before(s.To) })
+	})
+}
+
+// chunks adapts how much history one call asks for to how much comes back.
+type chunks struct{ length time.Duration }
+
+func (c *chunks) next() time.Duration {
+	if c.length == 0 {
+		c.length = firstChunk
+	}
+	return c.length
+}
+
+func (c *chunks) got(points int) {
+	switch {
+	case points > manyPoints:
+		c.length = max(c.length/2, smallestChunk)
+	case points < fewPoints:
+		c.length = min(c.length*2, largestChunk)
+	}
+}
+
+// fetchBaselines fetches baselines until they are there, the next poll is due or the backend fails: watching the new version goes first.
+// Once there is no next poll, everything is fetched.
+func (s *source) fetchBaselines(ctx context.Context, until time.Time) {
+	c := chunks{}
+	for ctx.Err() == nil {
+		ws := s.waiting()
+		if len(ws) == 0 || !s.once && !time.Now().Before(until) && !s.late() {
+			return
+		}
+		if !s.fetchHistory(ctx, ws, &c) {
+			return
+		}
+	}
+}
+
+// waiting are the metrics whose baseline is to be fetched next: those that are farthest behind, all at the same place.
+func (s *source) waiting() (ws []*watch) {
+	var at time.Time
+	for _, w := range s.watches {
+		c, waits := w.historyAt()
+		switch {
+		case !waits || len(ws) > 0 && c.After(at):
+		case len(ws) > 0 && c.Equal(at):
+			ws = append(ws, w)
+		default:
+			ws, at = []*watch{w}, c
+		}
+	}
+	return ws
+}
+
+func (w *watch) historyAt() (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.before == nil || w.before.done {
+		return time.Time{}, false
+	}
+	return w.before.cursor, true
+}
+
+// fetchHistory fetches one chunk for some metrics. It reports whether to go on at once.
+func (s *source) fetchHistory(ctx context.Context, ws []*watch, c *chunks) bool {
+	b := ws[0].before
+	from := b.cursor
+	to := b.grid.floor(from.Add(c.next()))
+	if !to.After(from) {
+		to = from.Add(b.grid.step)
+	}
+	if to.After(b.to) {
+		to = b.to
+	}
+	series, failed := s.ask(ctx, ws, from, to, b.grid.step)
+	if ctx.Err() != nil {
+		return false
+	}
+	points, answered := 0, false
+	for _, w := range ws {
+		if t := failed[w]; t != nil {
+			w.historyFailed(t)
+			continue
+		}
+		answered = true
+		for _, x := range series[w] {
+			points += len(x.Points)
+		}
+		if w.takeHistory(series[w], to) {
+			s.failed(w)
+			return false
+		}
+	}
+	if !answered && c.length > smallestChunk && tooMuch(failed) {
+		c.length = max(c.length/4, smallestChunk)
+		return true
+	}
+	c.got(points)
+	return len(failed) == 0
+}
+
+// tooMuch reports whether the backend refused because of the answer's size: a shorter chunk may do.
+func tooMuch(failed map[*watch]*trouble) bool {
+	for _, t := range failed {
+		if t.reason != string(metric.TooMany) && t.reason != string(metric.Truncated) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *watch) historyFailed(t *trouble) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.before.trouble == nil || w.before.trouble.reason != t.reason {
+		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
+	}
+	w.before.trouble = t
+}
+
+// takeHistory counts one chunk. It reports whether the metric failed: the last chunk lets the judge compare.
+func (w *watch) takeHistory(series []metric.Series, to time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.before
+	b.trouble = nil
+	got := b.counts.add(series, b.cursor, to)
+	b.cursor = to
+	fresh := slices.DeleteFunc(leaveOut(got.samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
+	b.samples = append(b.samples, fresh...)
+	b.fetched += len(fresh)
+	if len(fresh) > 0 {
+		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
+	}
+	if to.Before(b.to) {
+		return false
+	}
+	b.done = true
+	w.historyDone()
+	return w.judge()
+}
+
+// historyDone looks at the whole baseline: counts that do not fit are nothing to compare with.
+func (w *watch) historyDone() {
+	b := w.before
+	t := b.counts.trouble()
+	b.counts = nil
+	switch {
+	case b.fetched == 0:
+		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: there is nothing from before the deploy", w.Name)})
+	case t != nil && (t.reason == "selectors" || t.reason == "buckets" || t.reason == "several-series"):
+		b.trouble, b.samples = t, nil
+		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
+	}
+}

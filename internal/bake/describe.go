@@ -1,0 +1,90 @@
+package bake
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+// usualScrape is the scrape interval that most Prometheus servers have, or a shorter one.
+const usualScrape = 15 * time.Second
+
+// Describe says for `bakegate check` what a bake would do, without asking any backend: what is polled, and what is unwise. A line
+// that begins with "unwise: " is advice.
+func Describe(p Plan) []string {
+	b := &bake{Plan: p, observer: &observer{}}
+	lines := []string{fmt.Sprintf("bake: %s in steps of %s, false rollbacks at most %s of good deploys", short(p.Options.Window), short(p.Options.Step), rate(judge.Proportion, float64(p.Options.Alpha)))}
+	if r := p.Options.ReadyWhen; r != nil {
+		lines = append(lines, fmt.Sprintf("ready when: %s (at most %s)", b.wanted(*r), short(r.Timeout)))
+	}
+	for _, m := range p.Options.Metrics {
+		lines = append(lines, b.describe(m))
+	}
+	for _, a := range b.advice() {
+		lines = append(lines, "unwise: "+a)
+	}
+	return lines
+}
+
+func (b *bake) describe(m Metric) string {
+	s := fmt.Sprintf("metric %s from %s:", clean.Text(m.Name), clean.Text(m.From))
+	for _, q := range m.Queries(b.Vars) {
+		s += fmt.Sprintf(" %s %s", q.Kind, clean.Cut(q.Text, 200))
+	}
+	for _, l := range m.limits() {
+		s += ", limit " + l.Text
+	}
+	if m.compares() {
+		s += ", compared with " + short(b.Options.Baseline.Window) + " before the deploy"
+	}
+	return s
+}
+
+func (b *bake) advice() (as []string) {
+	o := b.Options
+	if o.Window < 4*o.Step {
+		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 steps (%s): little can be proved in it", short(o.Window), short(o.Step)))
+	}
+	if o.Window < 4*usualScrape {
+		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 scrapes of %s", short(o.Window), short(usualScrape)))
+	}
+	if o.Step < usualScrape && slices.ContainsFunc(o.Metrics, func(m Metric) bool { return b.source(m.From).Traits().History }) {
+		as = append(as, fmt.Sprintf("the step (%s) is below the usual scrape interval (%s): steps without a new sample are joined to the next one", short(o.Step), short(usualScrape)))
+	}
+	if len(o.Metrics) > 0 && !slices.ContainsFunc(o.Metrics, func(m Metric) bool { return m.kind() != judge.Boolean }) {
+		as = append(as, "only health (boolean) is watched: a service that answers every request with an error is up; name errors or latency too")
+	}
+	for _, m := range o.Metrics {
+		as = append(as, b.adviceOn(m)...)
+	}
+	return as
+}
+
+func (b *bake) adviceOn(m Metric) (as []string) {
+	say := func(format string, args ...any) {
+		as = append(as, clean.Text(m.Name)+": "+fmt.Sprintf(format, args...))
+	}
+	history := b.source(m.From).Traits().History
+	switch {
+	case !m.compares() && len(m.limits()) == 0 && m.kind() != judge.Boolean:
+		say("neither limit nor compare: it can never pass")
+	case m.compares() && !history && len(b.Resume.Baseline[m.Name]) == 0:
+		say("%s has no history, so compare: before needs samples from before the deploy: use `bakegate begin` or --warm", m.From)
+	}
+	if !history && b.Once {
+		say("%s has no history, so a single look (--once) sees nothing of the window", m.From)
+	}
+	if m.Expr != "" {
+		say("an expression is weaker evidence than counters: bad and total, or a histogram, say how many requests stand behind a number")
+	}
+	if m.kind() == judge.Proportion {
+		sel := &selection{bad: string(m.Bad), total: string(m.Total)}
+		if t := sel.trouble(); t != nil {
+			say("bad does not select from total's metric: while no failure was ever counted, the verdict is inconclusive/selector")
+		}
+	}
+	return as
+}

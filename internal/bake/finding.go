@@ -1,0 +1,285 @@
+package bake
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// conclude turns what each metric came to into findings.
+func (b *bake) conclude(r *Result) {
+	r.Findings = append(r.Findings, b.findings...)
+	var decided string
+	for _, w := range b.watches {
+		if w.hasFailed() {
+			decided = w.Name
+		}
+	}
+	over := !r.Aborted && r.Superseded == "" && !r.Pending && decided == ""
+	for _, w := range b.watches {
+		w.mu.Lock()
+		gaps := w.gaps(over)
+		r.Gaps = append(r.Gaps, gaps...)
+		f, j := w.conclude(over, gaps)
+		w.mu.Unlock()
+		if j != nil {
+			r.Judgements = append(r.Judgements, *j)
+		}
+		if f.Outcome != verdict.Fail && !over {
+			f = undecided(f, w.Name, decided, r)
+		}
+		r.Findings = append(r.Findings, f)
+		if note, ok := gapNote(w.Name, gaps); ok && f.Outcome != verdict.Unknown {
+			r.Findings = append(r.Findings, note)
+		}
+	}
+	if len(b.Options.Metrics) == 0 {
+		r.Findings = append(r.Findings, verdict.Finding{Check: "bake/metrics", Outcome: verdict.Unknown, Reason: judge.NoCriteria, Doc: "bake-no-criteria",
+			Summary: "no metric is named: nothing was watched", Hint: "name at least one metric under bake.metrics"})
+	}
+}
+
+// undecided is a metric whose window was cut short: it proves nothing, and is not to blame for that.
+func undecided(f verdict.Finding, name, decided string, r *Result) verdict.Finding {
+	why := "the window is not over"
+	switch {
+	case decided != "":
+		why = "the bake ended when " + decided + " failed"
+	case r.Aborted:
+		why = "the bake was cancelled"
+	case r.Superseded != "":
+		why = "another deploy took over"
+	}
+	n := verdict.Finding{Check: "bake/" + name, Outcome: verdict.Note, Evidence: f.Evidence, Doc: f.Doc, Summary: name + " is not decided: " + why}
+	if f.Outcome == verdict.Unknown && f.Reason != "" {
+		n.Summary += "; so far: " + f.Summary
+	}
+	return n
+}
+
+// gaps are the parts of the window in which nothing was observed, and tells about them. What is merely between two scrapes is none.
+func (w *watch) gaps(over bool) (gs []Gap) {
+	empty := append([]Interval(nil), w.empty...)
+	if over && w.cursor.Before(w.to) {
+		empty = joinInterval(empty, Interval{From: later(w.cursor, w.from), To: w.to})
+	}
+	shortest := max(2*w.grid.step, time.Duration(missedScrapes*float64(w.arrival.interval)))
+	for _, e := range empty {
+		if e.To.Sub(e.From) < shortest {
+			continue
+		}
+		g := Gap{Metric: w.Name, From: e.From, To: e.To, Reason: judge.NoData}
+		if w.asking.trouble != nil && e.To.After(w.cursor) {
+			g.Reason = w.asking.trouble.reason
+		}
+		gs = append(gs, g)
+		w.tell(Event{Kind: EventGap, Metric: w.Name, Reason: g.Reason, From: g.From, To: g.To, Text: fmt.Sprintf("%s: no data from %s to %s", w.Name, clock24(g.From), clock24(g.To))})
+	}
+	return gs
+}
+
+func gapNote(name string, gs []Gap) (verdict.Finding, bool) {
+	if len(gs) == 0 {
+		return verdict.Finding{}, false
+	}
+	parts := make([]string, len(gs))
+	for i, g := range gs {
+		parts[i] = fmt.Sprintf("from %s to %s", clock24(g.From), clock24(g.To))
+	}
+	return verdict.Finding{Check: "bake/" + name + "/gap", Outcome: verdict.Note, Reason: "gap", Doc: "bake-gap",
+		Summary: fmt.Sprintf("%s: no data %s; it was judged by what there is", name, strings.Join(parts, ", "))}, true
+}
+
+// conclude is the metric's finding and judgement. What is proved stays proved; what the data cannot carry is unknown, with the
+// reason; everything else is the judge's.
+func (w *watch) conclude(over bool, gaps []Gap) (verdict.Finding, *judge.Judgement) {
+	if w.failed {
+		return w.judged(*w.latest), w.latest
+	}
+	if t := w.noEvidence(gaps, over); t != nil {
+		return w.unknown(t), w.latest
+	}
+	if !over {
+		f := verdict.Finding{Outcome: verdict.Unknown, Doc: "bake-metric"}
+		if w.latest != nil {
+			f.Evidence = evidence(w.kind(), *w.latest)
+		}
+		return f, w.latest
+	}
+	if w.before != nil && !w.before.done { // it never came: judged as one without
+		w.before.done, w.before.samples = true, nil
+	}
+	if !w.ready() {
+		return w.unknown(&trouble{judge.NoCriteria, "neither a limit nor a comparison", "give the metric a limit: or compare: before"}), nil
+	}
+	for ; w.fed < len(w.samples); w.fed++ {
+		w.state.Add(w.samples[w.fed])
+	}
+	j := w.state.End()
+	j.Metric = w.Name
+	w.latest = &j
+	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
+	return w.judged(j), &j
+}
+
+// noEvidence is why what was observed cannot be judged at all.
+func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
+	missing := time.Duration(0)
+	for _, g := range gaps {
+		missing += g.To.Sub(g.From)
+	}
+	asked, data := w.asking.trouble, w.counts.trouble()
+	half := missing*2 > w.to.Sub(w.from)
+	switch {
+	case asked != nil && (len(w.samples) == 0 || half):
+		return asked
+	case data != nil && !(data.reason == judge.NoData && len(w.samples) > 0):
+		return data
+	case over && half:
+		return &trouble{"gap", fmt.Sprintf("there is no data for %s of the %s", short(missing), short(w.to.Sub(w.from))), "see why the backend has nothing there: was it down, or was the service not scraped"}
+	case over && len(w.samples) == 0:
+		return &trouble{judge.NoData, "nothing was observed in the window", "see whether the service is scraped, and whether its series have at least two points in the window"}
+	}
+	return nil
+}
+
+func (w *watch) unknown(t *trouble) verdict.Finding {
+	return verdict.Finding{Check: "bake/" + w.Name, Outcome: verdict.Unknown, Reason: t.reason, Summary: w.Name + ": " + t.text, Hint: t.hint,
+		Evidence: w.asked(), Doc: docOf(t.reason)}
+}
+
+// asked is the queries, for a reader who looks for the mistake in them.
+func (w *watch) asked() (es []verdict.Evidence) {
+	for _, q := range w.queries {
+		es = append(es, verdict.Evidence{What: q.ID, Got: clean.Cut(q.Text, 300)})
+	}
+	return es
+}
+
+// judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
+func (w *watch) judged(j judge.Judgement) verdict.Finding {
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: w.Name + ": " + j.Sentence, Evidence: evidence(w.kind(), j), Doc: "bake-metric"}
+	switch j.Status {
+	case judge.Fail:
+		f.Outcome, f.External = verdict.Fail, j.BadBefore
+		f.Hint = "look at what this version changed on the requests that fail; the summary names the rollback command"
+		if f.External {
+			f.Hint = "it was as bad before the deploy: rolling back would not help; look for the cause outside of this deploy"
+		}
+		return f
+	case judge.Pass:
+		if !w.compares() || w.hasBefore() {
+			f.Outcome = verdict.Pass
+			return f
+		}
+		j.Reason = judge.NoBaseline
+	}
+	f.Outcome, f.Reason = verdict.Unknown, j.Reason
+	if f.Reason == "" {
+		f.Reason = judge.LowTraffic
+	}
+	f.Doc, f.Hint = docOf(f.Reason), hints[f.Reason]
+	if f.Reason == judge.NoBaseline {
+		w.explainBaseline(&f)
+	}
+	return f
+}
+
+func (w *watch) hasBefore() bool {
+	return w.before != nil && w.before.fetched > 0 && w.before.trouble == nil
+}
+
+// explainBaseline says why there is nothing to compare with: a backend that did not answer is another thing than a new service.
+func (w *watch) explainBaseline(f *verdict.Finding) {
+	switch b := w.before; {
+	case b == nil:
+		f.Summary = w.Name + ": deploy time unknown, so nobody knows what was before it"
+	case b.trouble != nil:
+		f.Reason, f.Doc, f.Hint = b.trouble.reason, docOf(b.trouble.reason), b.trouble.hint
+		f.Summary = w.Name + ": the time before the deploy: " + b.trouble.text
+	case b.fetched == 0:
+		f.Summary = w.Name + ": there is nothing from before the deploy to compare with"
+	}
+}
+
+var hints = map[string]string{
+	judge.LowTraffic: "bake longer, or let on: map inconclusive/low-traffic for a service that is this quiet",
+	judge.NoBaseline: "a first deploy has nothing to compare with: give the metric a limit: too; a scraped service needs `bakegate begin` or --warm",
+	judge.NoData:     "see whether the service is scraped, and compare the query with what it exports",
+	judge.NoCriteria: "give the metric a limit: or compare: before",
+}
+
+// evidence lists the numbers behind a judgement.
+func evidence(k judge.Kind, j judge.Judgement) (es []verdict.Evidence) {
+	add := func(what, got, want string) { es = append(es, verdict.Evidence{What: what, Got: got, Want: want}) }
+	if j.Before.Total > 0 {
+		add("before", counted(k, j.Before), "")
+	}
+	if j.After.Total > 0 {
+		add("after", counted(k, j.After), clean.Text(j.Criteria))
+	}
+	if j.Level > 0 {
+		add(fmt.Sprintf("interval (%s%%)", number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")
+	}
+	if j.Evidence > 0 {
+		add("evidence", number(j.Evidence)+":1", "")
+	}
+	if !j.Onset.IsZero() {
+		add("since", j.Onset.UTC().Format(time.RFC3339), "")
+	}
+	for _, t := range j.Warnings {
+		add("warning", t, "")
+	}
+	return es
+}
+
+func counted(k judge.Kind, r judge.Rate) string {
+	if k == judge.Proportion || k == judge.Histogram {
+		return fmt.Sprintf("%s (%s of %s)", rate(k, r.Value), number(r.Events), number(r.Total))
+	}
+	return fmt.Sprintf("%s (%s)", rate(k, r.Value), plural(int(min(r.Total, 1e15)), "value"))
+}
+
+// docs names the page of each reason that has one of its own.
+var docs = map[string]string{
+	"selector": "bake-selector", "selectors": "bake-selectors", "several-series": "bake-several-series", "nan": "bake-nan", "buckets": "bake-buckets", "gap": "bake-gap",
+	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria",
+	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
+	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
+}
+
+func docOf(reason string) string {
+	if d := docs[reason]; d != "" {
+		return d
+	}
+	return "bake-metric"
+}
+
+// troubles says for people what each trouble of a source means.
+var troubles = map[metric.Trouble]struct{ text, hint string }{
+	metric.BackendDown:  {"does not answer", "see whether the backend runs and can be reached from the pipeline, then run the bake again"},
+	metric.Unauthorized: {"refuses the credentials", "renew the token, or give it the right to read metrics"},
+	metric.BadQuery:     {"refuses the query", "repair the query: `bakegate check` asks it without a deploy"},
+	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
+	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
+	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
+}
+
+func troubleOf(class metric.Trouble, source string, err error) *trouble {
+	t, ok := troubles[class]
+	if !ok {
+		class, t = metric.BackendDown, troubles[metric.BackendDown]
+	}
+	detail := err
+	var q *metric.QueryError
+	if errors.As(err, &q) && q.Err != nil {
+		detail = q.Err
+	}
+	return &trouble{string(class), fmt.Sprintf("%s %s: %s", source, t.text, clean.Cut(detail.Error(), 500)), t.hint}
+}

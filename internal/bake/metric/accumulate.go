@@ -1,0 +1,122 @@
+package metric
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/clean"
+)
+
+// maxSeries is how many series one query may select: each is judged one by one.
+const maxSeries = 5000
+
+// maxLabel is the longest label value that is kept, in bytes.
+const maxLabel = 500
+
+// accumulator joins the pieces in which a query's samples arrive, in the order of time. A piece that arrives again is taken once.
+type accumulator struct {
+	query    string
+	from, to int64 // milliseconds, from <= t < to
+	step     int64 // keep about one sample per step, in milliseconds; 0: keep all
+	counters bool  // a fall is a restart: what is around it is kept
+	series   map[string]*growing
+	order    []*growing
+}
+
+// growing is a series under construction.
+type growing struct {
+	key     string
+	out     Series
+	last    sample // the last sample that came, whether kept or not
+	any     bool
+	pending bool // last is not kept yet
+}
+
+// errTooMany ends the reading of a reply.
+var errTooMany = &trouble{TooMany, fmt.Errorf("more than %d series: narrow the selector (a service, an environment, fewer labels), or use expr with sum by (...)", maxSeries)}
+
+func (a *accumulator) add(metric map[string]string, values []sample) error {
+	key := seriesKey(metric)
+	g := a.series[key]
+	if g == nil {
+		if len(a.series) >= maxSeries {
+			return errTooMany
+		}
+		g = &growing{key: key, out: a.newSeries(metric)}
+		if a.series == nil {
+			a.series = map[string]*growing{}
+		}
+		a.series[key] = g
+		a.order = append(a.order, g)
+	}
+	for _, s := range values {
+		if s.ms >= a.from && s.ms < a.to && (!g.any || s.ms > g.last.ms) {
+			a.take(g, s)
+		}
+	}
+	return nil
+}
+
+func (a *accumulator) newSeries(metric map[string]string) Series {
+	s := Series{Query: a.query, Labels: make(map[string]string, len(metric))}
+	for k, v := range metric {
+		if k == "__name__" {
+			s.Name = clean.Cut(v, maxLabel)
+			continue
+		}
+		s.Labels[clean.Cut(k, maxLabel)] = clean.Cut(v, maxLabel)
+	}
+	return s
+}
+
+// take keeps a sample, or holds it until the next one shows whether it is the last of its step. The first of a series, both sides of
+// a counter's fall, of NaN and of a gap are kept, so that the sum of the differences between kept samples is exact.
+func (a *accumulator) take(g *growing, s sample) {
+	edge := !g.any || a.edge(g.last, s)
+	if g.pending && (edge || g.last.ms/a.step != s.ms/a.step) {
+		g.keep(g.last)
+	}
+	g.last, g.any, g.pending = s, true, true
+	if edge || a.step == 0 {
+		g.keep(s)
+	}
+}
+
+func (a *accumulator) edge(before, now sample) bool {
+	return a.step > 0 && ((before.v != before.v) != (now.v != now.v) || now.ms-before.ms > a.step || a.counters && now.v < before.v)
+}
+
+func (g *growing) keep(s sample) {
+	g.out.Points = append(g.out.Points, Point{T: time.UnixMilli(s.ms).UTC(), V: s.v})
+	g.pending = false
+}
+
+// finish returns the series that have samples, ordered by name and labels: the same window gives the same answer.
+func (a *accumulator) finish() []Series {
+	slices.SortFunc(a.order, func(x, y *growing) int {
+		return cmp.Or(strings.Compare(x.out.Name, y.out.Name), strings.Compare(x.key, y.key))
+	})
+	var out []Series
+	for _, g := range a.order {
+		if g.pending {
+			g.keep(g.last)
+		}
+		if len(g.out.Points) > 0 {
+			out = append(out, g.out)
+		}
+	}
+	return out
+}
+
+// seriesKey is the same for the same labels alone.
+func seriesKey(labels map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		fmt.Fprintf(&b, "%d:%s%d:%s", len(k), k, len(labels[k]), labels[k])
+	}
+	return b.String()
+}

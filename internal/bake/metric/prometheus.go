@@ -1,0 +1,290 @@
+package metric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/httpx"
+)
+
+// PrometheusOptions is the block of a server with Prometheus' query API: Prometheus, Thanos, Mimir, VictoriaMetrics...
+type PrometheusOptions struct {
+	httpx.Remote
+	Token    httpx.Secret `yaml:"token"` // bearer
+	Username string       `yaml:"username"`
+	Password httpx.Secret `yaml:"password"`
+	// Lookback is how old a sample may be for an expression to still see it; 0: the server's own, 5m.
+	Lookback time.Duration `yaml:"lookback"`
+	// ScrapeInterval is what $rate_interval is made of, default 30s: max(4 intervals, step + interval), as Grafana does.
+	ScrapeInterval time.Duration `yaml:"scrape-interval"`
+}
+
+const (
+	prometheusParallel = 4        // queries of one call that run at a time
+	prometheusBody     = 64 << 20 // bytes of one reply; it is read as a stream
+	prometheusPoints   = 10_000   // values of one series in one range query; Prometheus refuses more than 11 000
+	longRange          = 2 * time.Hour
+	chunk              = time.Hour // of raw samples, in one request, where the range is long
+	smallestChunk      = time.Minute
+	maxErrorBody       = 64 << 10
+)
+
+type prometheus struct {
+	http    *http.Client
+	base    string
+	options PrometheusOptions
+}
+
+func buildPrometheus(decode func(any) error) (Source, error) {
+	o := PrometheusOptions{ScrapeInterval: 30 * time.Second}
+	if err := decode(&o); err != nil {
+		return nil, err
+	}
+	return newPrometheus(o)
+}
+
+func newPrometheus(o PrometheusOptions) (*prometheus, error) {
+	if !o.Token.IsZero() && (o.Username != "" || !o.Password.IsZero()) {
+		return nil, errors.New("both token and username with password are given, want one of them")
+	}
+	if o.Username == "" && !o.Password.IsZero() {
+		return nil, errors.New("password is given without username")
+	}
+	if o.Lookback < 0 || o.ScrapeInterval <= 0 {
+		return nil, errors.New("lookback and scrape-interval are durations above 0")
+	}
+	// One more try: the bake asks again at the next step anyway, and nothing is lost meanwhile.
+	opts := []httpx.Option{httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1), httpx.WithBearer(o.Token)}
+	if o.Username != "" {
+		opts = append(opts, httpx.WithBasic(o.Username, o.Password))
+	}
+	c, err := httpx.New(o.Remote, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &prometheus{http: c.HTTP(), base: c.URL(), options: o}, nil
+}
+
+// Traits implements Source.
+func (p *prometheus) Traits() Traits { return Traits{History: true} }
+
+// Check implements Source.
+func (p *prometheus) Check(q Query) error {
+	_, err := compilePromQL(q, p.durations(30*time.Second), values{check: true})
+	return err
+}
+
+func (p *prometheus) durations(step time.Duration) durations {
+	i := p.options.ScrapeInterval
+	return durations{step: step, rate: max(4*i, step+i)}
+}
+
+// Range implements Source. Counters, histograms and gauges that are plain selectors are read raw: an instant query of a range
+// selector, where query_range would repeat old values up to its lookback. A range of more than two hours is read in chunks, and of
+// each series about one sample per step is kept; the differences between those are exact.
+func (p *prometheus) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
+	found, failed := make([][]Series, len(queries)), make([]error, len(queries))
+	free := make(chan struct{}, prometheusParallel)
+	var wg sync.WaitGroup
+	for i, q := range queries {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			series, err := p.query(ctx, q, window{ceilMilli(from), ceilMilli(to)}, step)
+			if err != nil {
+				failed[i] = queryError(q.ID, err)
+				return
+			}
+			found[i] = series
+		})
+	}
+	wg.Wait()
+	var all []Series
+	for _, s := range found {
+		all = append(all, s...)
+	}
+	return all, errors.Join(failed...)
+}
+
+// window is from <= t < to in milliseconds, the resolution of Prometheus.
+type window struct{ from, to int64 }
+
+func (w window) length() time.Duration { return time.Duration(w.to-w.from) * time.Millisecond }
+
+// ceilMilli rounds up: t >= x and ms(t) >= ceil(ms(x)) are the same for a t of whole milliseconds.
+func ceilMilli(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}
+
+func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Duration) ([]Series, error) {
+	vars := map[string]string{"step": promDuration(step)}
+	for k, v := range q.Vars {
+		vars[k] = v
+	}
+	expr, err := compilePromQL(q, p.durations(step), values{vars: vars})
+	if err != nil {
+		return nil, troublef(BadQuery, "%w", err)
+	}
+	if w.to <= w.from {
+		return nil, nil
+	}
+	acc := &accumulator{query: q.ID, from: w.from, to: w.to, counters: q.Kind != Gauge}
+	if vs, raw := isRaw(expr); raw && q.Kind != Expr {
+		if q.Kind == Histogram {
+			vs = bucketSelector(vs)
+		}
+		err = p.readRaw(ctx, vs, w, step, acc)
+	} else {
+		err = p.readSteps(ctx, q.Kind, expr, w, step, acc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return acc.finish(), nil
+}
+
+// readRaw reads the samples that a selector finds, in the order of time.
+func (p *prometheus) readRaw(ctx context.Context, vs *parser.VectorSelector, w window, step time.Duration, acc *accumulator) error {
+	if w.length() <= longRange {
+		return p.readChunk(ctx, vs, w, acc)
+	}
+	acc.step = max(step.Milliseconds(), 0)
+	for a := w.from; a < w.to; a += chunk.Milliseconds() {
+		if err := p.readChunk(ctx, vs, window{a, min(a+chunk.Milliseconds(), w.to)}, acc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readChunk reads one chunk, by halves where the reply would be too large for the server or for us.
+//
+// The range selector ends one millisecond before the window's end. Prometheus 3 leaves the range's start out, Prometheus 2 does not:
+// the accumulator drops the one sample too many.
+func (p *prometheus) readChunk(ctx context.Context, vs *parser.VectorSelector, w window, acc *accumulator) error {
+	m := &parser.MatrixSelector{VectorSelector: vs, Range: w.length()}
+	err := p.post(ctx, "/api/v1/query", url.Values{"query": {m.String()}, "time": {seconds(w.to - 1)}}, acc)
+	if !splits(err) || w.length() < 2*smallestChunk {
+		return err
+	}
+	middle := w.from + (w.to-w.from)/2
+	if err := p.readChunk(ctx, vs, window{w.from, middle}, acc); err != nil {
+		return err
+	}
+	return p.readChunk(ctx, vs, window{middle, w.to}, acc)
+}
+
+// splits reports whether a shorter range may succeed.
+func splits(err error) bool {
+	var t *trouble
+	return errors.As(err, &t) && err != error(errTooMany) && (t.class == TooMany || isTooLarge(err))
+}
+
+// readSteps evaluates an expression at whole multiples of step since the epoch, so that the same window always asks for the same times.
+func (p *prometheus) readSteps(ctx context.Context, kind Kind, expr parser.Expr, w window, step time.Duration, acc *accumulator) error {
+	ms := step.Milliseconds()
+	if ms <= 0 {
+		return troublef(BadQuery, "an expression is evaluated step by step: got step %s, want more than 0", step)
+	}
+	form := url.Values{"query": {expr.String()}, "step": {seconds(ms)}}
+	if p.options.Lookback > 0 {
+		form.Set("lookback_delta", promDuration(p.options.Lookback))
+	}
+	last := (w.to - 1) / ms * ms
+	for a := (w.from + ms - 1) / ms * ms; a <= last; a += prometheusPoints * ms {
+		form.Set("start", seconds(a))
+		form.Set("end", seconds(min(a+(prometheusPoints-1)*ms, last)))
+		if err := p.post(ctx, "/api/v1/query_range", form, acc); err != nil {
+			return err
+		}
+	}
+	if kind == Expr && len(acc.order) > 1 {
+		return troublef(BadQuery, "got %d series, such as %s and %s, want one value: aggregate with sum(...) or max(...)",
+			len(acc.order), labelText(acc.order[0].out), labelText(acc.order[1].out))
+	}
+	return nil
+}
+
+// labelText is a series for a message.
+func labelText(s Series) string {
+	return clean.Cut(s.Name+fmt.Sprint(s.Labels), 200) // fmt prints a map by its sorted keys
+}
+
+func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) }
+
+// post asks the API and gives the series of its reply to acc. A form is posted: a query may be longer than a URL may be.
+func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc *accumulator) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return troublef(BadQuery, "%s: %w", p.base, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	where := p.base + path
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return troublef(BackendDown, "%w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return errorReply(where, resp)
+	}
+	if kind := resp.Header.Get("Content-Type"); strings.Contains(kind, "html") {
+		return troublef(BackendDown, "%s: got %s, want JSON: is a login page or a proxy in between?", where, clean.Cut(kind, 60))
+	}
+	reply, err := decodeReply(resp.Body, func(s *matrixSeries) error {
+		if len(s.Histograms) > 0 {
+			return troublef(BadQuery, "%s: %s is a native histogram, want classic buckets (NAME_bucket) or an expression", where, clean.Text(s.Metric["__name__"]))
+		}
+		return acc.add(s.Metric, s.Values)
+	})
+	if err != nil {
+		return readTrouble(where, err)
+	}
+	return replyTrouble(where, reply)
+}
+
+// errorReply classifies a reply that is not 2xx by the error in its body.
+func errorReply(where string, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what can't be read says nothing
+	reply, err := decodeReply(strings.NewReader(string(body)), func(*matrixSeries) error { return nil })
+	if err == nil && reply.Error != "" {
+		return statusTrouble(where, resp.StatusCode, reply.ErrorType, reply.Error)
+	}
+	if strings.Contains(resp.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(string(body)), "<") {
+		body = nil // a page for people
+	}
+	return statusTrouble(where, resp.StatusCode, "", clean.Cut(string(body), 200))
+}
+
+// replyTrouble looks at what a successful reply says about itself. Annotations of the query ("PromQL info: ...") do not make it
+// partial; every other warning says that a part of the data may be missing.
+func replyTrouble(where string, r apiReply) error {
+	if r.Status != "success" {
+		return statusTrouble(where, http.StatusOK, r.ErrorType, r.Error)
+	}
+	if r.Partial {
+		return troublef(Truncated, "%s: the reply is partial (isPartial): a storage node did not answer", where)
+	}
+	for _, w := range r.Warnings {
+		if !strings.HasPrefix(w, "PromQL ") {
+			return troublef(Truncated, "%s: the reply may be partial: %s", where, clean.Text(w))
+		}
+	}
+	return nil
+}

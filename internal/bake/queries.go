@@ -1,0 +1,101 @@
+package bake
+
+import (
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+// Queries are what the bake asks a source for this metric. It is also what metric.Source.Check is to see when the configuration is
+// loaded.
+func (m Metric) Queries(vars map[string]string) []metric.Query {
+	switch {
+	case m.Bad != "" || m.Total != "":
+		return []metric.Query{
+			{ID: m.Name + ".bad", Kind: metric.Counter, Text: string(m.Bad), Vars: vars},
+			{ID: m.Name + ".total", Kind: metric.Counter, Text: string(m.Total), Vars: vars},
+		}
+	case m.Histogram != "":
+		return []metric.Query{{ID: m.Name, Kind: metric.Histogram, Text: string(m.Histogram), Vars: vars}}
+	case m.Expr != "":
+		return []metric.Query{{ID: m.Name, Kind: metric.Expr, Text: string(m.Expr), Vars: vars}}
+	case m.Boolean != "":
+		return []metric.Query{{ID: m.Name, Kind: metric.Gauge, Text: string(m.Boolean), Vars: vars}}
+	}
+	return []metric.Query{{ID: m.Name, Kind: metric.Gauge, Text: string(m.Gauge), Vars: vars}}
+}
+
+// Queries are what the bake asks to know whether the new version serves.
+func (r ReadyWhen) Queries(vars map[string]string) []metric.Query {
+	text := r.Query
+	if r.Version != "" {
+		text = r.Version
+	}
+	return []metric.Query{{ID: "ready-when", Kind: metric.Gauge, Text: string(text), Vars: vars}}
+}
+
+// kind is how the judge sees the metric.
+func (m Metric) kind() judge.Kind {
+	switch {
+	case m.Bad != "" || m.Total != "":
+		return judge.Proportion
+	case m.Histogram != "":
+		return judge.Histogram
+	case m.Boolean != "":
+		return judge.Boolean
+	}
+	return judge.Gauge
+}
+
+// limits are the metric's absolute limits as the judge takes them.
+func (m Metric) limits() []judge.Limit {
+	l := m.Limit
+	if l == nil {
+		return nil
+	}
+	if m.kind() == judge.Histogram {
+		return l.quantiles()
+	}
+	j := judge.Limit{Max: l.Max.V, HasMax: l.Max.Set, Min: l.Min.V, HasMin: l.Min.Set}
+	switch {
+	case j.HasMax && j.HasMin:
+		j.Text = l.Min.Text + " to " + l.Max.Text
+	case j.HasMax:
+		j.Text = l.Max.Text
+	case j.HasMin:
+		j.Text = "at least " + l.Min.Text
+	default:
+		return nil
+	}
+	return []judge.Limit{j}
+}
+
+func (l Limit) quantiles() (ls []judge.Limit) {
+	for _, q := range []struct {
+		name string
+		q    float64
+		b    Bound
+	}{{"p50", 0.5, l.P50}, {"p90", 0.9, l.P90}, {"p95", 0.95, l.P95}, {"p99", 0.99, l.P99}, {"p99.9", 0.999, l.P999}} {
+		if q.b.Set {
+			ls = append(ls, judge.Limit{Quantile: q.q, Max: q.b.V, HasMax: true, Text: q.name + " " + q.b.Text})
+		}
+	}
+	return ls
+}
+
+// compares reports whether the metric is compared with the time before the deploy.
+func (m Metric) compares() bool { return m.Compare == "before" }
+
+// counts makes what turns the metric's points into samples. history says how soon a series that appears is a new one.
+func (m Metric) counts(g grid, history bool, sel *selection) counts {
+	c := clock{grace: g.step / 2}
+	if history {
+		c.grace = primeSpan / 2
+	}
+	switch m.kind() {
+	case judge.Proportion:
+		return &proportion{spans: spans{grid: g}, clock: c, badID: m.Name + ".bad", totalID: m.Name + ".total", selects: sel}
+	case judge.Histogram:
+		return &histogram{spans: spans{grid: g}, clock: c}
+	}
+	return &values{grid: g, one: m.Expr != ""}
+}

@@ -1,0 +1,106 @@
+package bake
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+// short writes a duration for people: 15m, 2m30s, 450ms.
+func short(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(time.Second)
+	} else {
+		d = d.Round(time.Millisecond)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func clock24(t time.Time) string { return t.UTC().Format("15:04:05Z") }
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// number writes a value with three significant digits.
+func number(v float64) string {
+	if a := math.Abs(v); a >= 1000 && a < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// rate writes what a metric of this kind measures.
+func rate(k judge.Kind, v float64) string {
+	if k == judge.Proportion || k == judge.Histogram {
+		return number(v*100) + "%"
+	}
+	return number(v)
+}
+
+func judgementText(j judge.Judgement) string {
+	if j.Status == judge.Continue {
+		return ""
+	}
+	return j.Metric + ": " + j.Sentence
+}
+
+// heartbeat says in one line where the bake stands: "2m30s of 15m: errors 0.11% (limit 1%), latency ok".
+func (b *bake) heartbeat(now time.Time) string {
+	from, to := b.window()
+	parts := make([]string, len(b.watches))
+	for i, w := range b.watches {
+		parts[i] = w.line()
+	}
+	return fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
+}
+
+func (w *watch) line() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch t := w.problem(); {
+	case t != nil:
+		return w.Name + " " + t.reason
+	case w.latest == nil:
+		return w.Name + " waiting for data"
+	}
+	j := w.latest
+	s := w.Name
+	if w.kind() != judge.Histogram && j.After.Total > 0 {
+		s += " " + rate(w.kind(), j.After.Value)
+	} else if j.Status != judge.Fail {
+		s += " ok"
+	}
+	if j.Status == judge.Fail {
+		s += " worse"
+	}
+	if w.kind() == judge.Proportion && len(w.spec.Limits) > 0 {
+		s += " (limit " + w.spec.Limits[0].Text + ")"
+	}
+	return s
+}
+
+// problem is why the metric says nothing at the moment: no answer, or an answer that is no evidence.
+func (w *watch) problem() *trouble {
+	if w.asking.trouble != nil {
+		return w.asking.trouble
+	}
+	if w.asking.silent {
+		return w.counts.trouble()
+	}
+	return nil
+}

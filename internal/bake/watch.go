@@ -1,0 +1,181 @@
+package bake
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+// watch is one metric under observation. Its source's goroutine is the only writer.
+type watch struct {
+	Metric
+	queries  []metric.Query
+	spec     judge.Spec
+	grid     grid
+	newJudge func(judge.Spec, []judge.Sample) judging
+	tell     func(Event)
+	warm     bool // samples are the baseline of a bake to come
+
+	mu      sync.Mutex // guards what follows: the result may be taken while a source hangs
+	counts  counts
+	selects *selection
+	arrival arrival
+	cursor  time.Time // everything before is counted
+	from    time.Time // the window begins
+	known   time.Time // windows that end before only prime: they lie before the bake, or an earlier process counted them
+	to      time.Time // and ends
+	samples []judge.Sample
+	fed     int // samples that the judge has
+	empty   []Interval
+	before  *baseline // nil: not compared, or no "before" is known
+	state   judging
+	partial bool // state knows the limits alone: the baseline is still being fetched
+	latest  *judge.Judgement
+	failed  bool
+	asking  asking
+}
+
+// asking is how the backend answers.
+type asking struct {
+	trouble *trouble
+	since   time.Time
+	silent  bool // "no data" was said
+}
+
+// take counts what a poll returned up to the last closed window. Everything that came in by `complete` is final, whatever the
+// watermark says. It reports whether the metric failed.
+func (w *watch) take(series []metric.Series, now, complete time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recovered(now)
+	w.arrival.see(series, now)
+	edge := w.closed(complete)
+	if edge.After(w.cursor) {
+		w.count(series, edge)
+	}
+	w.silence(now)
+	return w.judge()
+}
+
+// closed is the end of the last window that can be judged.
+func (w *watch) closed(complete time.Time) time.Time {
+	mark := later(w.arrival.watermark(), complete)
+	if mark.IsZero() {
+		return w.cursor
+	}
+	if !mark.Before(w.to) {
+		return w.to
+	}
+	return w.grid.floor(mark)
+}
+
+func (w *watch) count(series []metric.Series, edge time.Time) {
+	b := w.counts.add(series, w.cursor, edge)
+	w.cursor = edge
+	var fresh []judge.Sample
+	for _, s := range b.samples {
+		if s.To.After(w.known) {
+			s.From = later(s.From, w.known)
+			fresh = append(fresh, s)
+		}
+	}
+	for _, e := range b.empty {
+		if e.From = later(e.From, w.known); e.From.Before(e.To) {
+			w.empty = joinInterval(w.empty, e)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	w.samples = append(w.samples, fresh...)
+	kind := EventSample
+	if w.warm {
+		kind = EventBaseline
+	}
+	w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
+}
+
+// judge gives the judge what is new. Each sample is a look of its own, so that windows which were fetched late get the verdict that
+// they would have had in time.
+func (w *watch) judge() bool {
+	if w.failed || w.warm || w.counts.trouble() != nil || !w.ready() {
+		return w.failed
+	}
+	if w.fed == len(w.samples) {
+		return false
+	}
+	var j judge.Judgement
+	for ; w.fed < len(w.samples) && !w.failed; w.fed++ {
+		w.state.Add(w.samples[w.fed])
+		j = w.state.Judge()
+		w.failed = j.Status == judge.Fail
+	}
+	j.Metric = w.Name
+	text := ""
+	if w.latest == nil || w.latest.Status != j.Status {
+		text = judgementText(j)
+	}
+	w.latest = &j
+	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: text})
+	return w.failed
+}
+
+// ready makes the judge. While the baseline is on its way, the limits are judged alone, and the whole again once it is there.
+func (w *watch) ready() bool {
+	waiting := w.before != nil && !w.before.done
+	if w.state != nil && w.partial == waiting {
+		return true
+	}
+	spec := w.spec
+	var before []judge.Sample
+	switch {
+	case waiting && len(spec.Limits) == 0:
+		return false
+	case waiting:
+		spec.Compare = false
+	case w.before != nil:
+		before = w.before.samples
+	}
+	w.state, w.partial, w.fed, w.latest = w.newJudge(spec, before), waiting, 0, nil
+	if w.before != nil && w.before.done {
+		w.before.samples = nil // the judge has them
+	}
+	return true
+}
+
+// fail notes that the backend gave no answer. The windows stay open: they are fetched later.
+func (w *watch) fail(t *trouble, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.asking.trouble; a == nil || a.reason != t.reason {
+		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: %s", w.Name, t.text)})
+	}
+	if w.asking.trouble == nil {
+		w.asking.since = now
+	}
+	w.asking.trouble = t
+}
+
+func (w *watch) recovered(now time.Time) {
+	a := w.asking
+	if a.trouble == nil {
+		return
+	}
+	w.asking.trouble = nil
+	w.tell(Event{Kind: EventRecovered, Metric: w.Name, Reason: a.trouble.reason, From: a.since, To: now,
+		Text: fmt.Sprintf("%s: answers again after %s; what was missed is fetched now", w.Name, short(now.Sub(a.since)))})
+}
+
+// silence says once that a metric gives nothing, early enough for a person to repair a selector while the bake runs.
+func (w *watch) silence(now time.Time) {
+	if w.asking.silent || now.Before(w.from.Add(time.Minute)) {
+		return
+	}
+	if t := w.counts.trouble(); t != nil {
+		w.asking.silent = true
+		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: %s", w.Name, t.text)})
+	}
+}

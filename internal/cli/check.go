@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bakegate/bakegate/internal/bake"
+)
+
+// checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody and writes nothing.
+func checkCommand(ctx context.Context, a *app, args []string) int {
+	o, err := a.parse("check", args, nil)
+	if err != nil {
+		return a.exit(err)
+	}
+	l, err := a.load(ctx, o)
+	if err != nil {
+		return a.exit(err)
+	}
+	l.describeTo(a.stdout)
+	return 0
+}
+
+func (l *loaded) describeTo(w io.Writer) {
+	fmt.Fprintf(w, "%s to %s: the configuration has no mistake\n\nWhat would be done\n", dash(l.file.Service), dash(l.file.Environment))
+	for _, row := range l.doing() {
+		fmt.Fprintf(w, "  %-7s %s\n", row[0], row[1])
+	}
+	unwise := l.unwise()
+	if len(unwise) == 0 {
+		fmt.Fprintln(w, "\nNothing is unwise.")
+		return
+	}
+	fmt.Fprintln(w, "\nWhat is unwise")
+	for _, s := range unwise {
+		fmt.Fprintf(w, "  - %s\n", s)
+	}
+}
+
+// doing says what each stage would do, a row a line.
+func (l *loaded) doing() [][2]string {
+	f := l.file
+	var rows [][2]string
+	add := func(stage, format string, args ...any) {
+		rows = append(rows, [2]string{stage, fmt.Sprintf(format, args...)})
+	}
+	if f.Verify != nil {
+		for i, image := range f.Verify.Images {
+			add("verify", "%s must be %s (%s)", image.Image, l.built[i].Digest, l.built[i].Origin)
+		}
+		if f.Verify.Signature != nil {
+			add("verify", "every image must be signed")
+		}
+	}
+	if f.Diff != nil {
+		add("diff", "%d changes may be expected, %d are forbidden", len(f.Diff.Expect), len(f.Diff.Forbid))
+	}
+	for _, m := range f.Mark {
+		add("mark", "%s", m.Kind)
+	}
+	if f.Bake != nil {
+		doing, _ := advice(bake.Describe(l.bakePlan()))
+		for _, s := range doing {
+			add("bake", "%s", s)
+		}
+	}
+	if l.ledger != nil {
+		add("record", "%s", l.ledger)
+	}
+	if f.Rollback != nil && f.Rollback.Command != "" {
+		add("", "a rollback would be: %s (printed, never run)", f.Rollback.Command)
+	}
+	return rows
+}
+
+// unwise lists what works and will hurt one day.
+func (l *loaded) unwise() []string {
+	var out []string
+	for _, w := range l.file.Warnings {
+		out = append(out, w.String())
+	}
+	f := l.file
+	switch {
+	case l.ledger == nil:
+		out = append(out, "there is no ledger (record:): a deploy that is taken over by another is not seen, the last good one is not known, and a run whose "+
+			"out directory is lost can't be resumed")
+	case f.Record.Kind == "directory" && l.hosted():
+		out = append(out, "the ledger is a directory, and a hosted runner's disk goes with the job: use record: {registry: ...}")
+	}
+	if f.Verify == nil {
+		out = append(out, "there is no verify: whether the image that runs is the one that was built is not checked")
+	}
+	if f.Bake == nil {
+		out = append(out, "there is no bake: nobody looks whether the new version works")
+	} else {
+		_, unwise := advice(bake.Describe(l.bakePlan()))
+		out = append(out, unwise...)
+	}
+	if f.Rollback == nil || f.Rollback.Command == "" {
+		out = append(out, "there is no rollback.command: the report can't print what a tired person should run")
+	}
+	return out
+}
+
+// hosted says whether the disk of this machine ends with the job.
+func (l *loaded) hosted() bool {
+	return l.app.env.get("RUNNER_ENVIRONMENT") == "github-hosted" || strings.Contains(l.app.env.get("CI_RUNNER_TAGS"), "saas-")
+}

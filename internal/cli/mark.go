@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/bakegate/bakegate/internal/mark"
+	"github.com/bakegate/bakegate/internal/mark/sink"
+	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/step"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+type markStage func(context.Context, step.Marker) []verdict.Finding
+
+// markStages are the two calls, by what this command does: bakegate mark makes one of them.
+func (s *session) markStages() (open, seal markStage) {
+	open = func(ctx context.Context, m step.Marker) []verdict.Finding {
+		return s.told(mark.Open(ctx, s.file.Mark, s.marker(m), s.messages(), s.intent))
+	}
+	seal = func(ctx context.Context, m step.Marker) []verdict.Finding {
+		return s.told(mark.Seal(ctx, s.file.Mark, s.marker(m), s.messages(), s.intent))
+	}
+	switch {
+	case s.mode == step.Alone && s.o.seal != "":
+		return nil, func(ctx context.Context, m step.Marker) []verdict.Finding {
+			m.Verdict = verdict.Verdict{Name: verdict.Name(s.o.seal), Reason: s.o.seal, Summary: "sealed by hand"}
+			return seal(ctx, m)
+		}
+	case s.mode == step.Alone:
+		return open, nil
+	case s.mode == step.Finish: // begin opened it; what failed then is made when it is sealed
+		return nil, seal
+	case s.mode == step.Begin: // a blocked deploy leaves no marker, and one that goes on is sealed by finish
+		return open, nil
+	}
+	return open, seal
+}
+
+// messages are what this deploy told the tools by now, from the journal, or from the ledger where the journal is lost.
+func (s *session) messages() mark.Told {
+	told := mark.Told{}
+	if s.lost != nil {
+		for tool, id := range s.lost.Markers {
+			told.Add(tool, mark.PhaseOpen, false, id, "")
+		}
+	}
+	r, err := readBack(s.o.out)
+	if err != nil {
+		return told
+	}
+	for _, m := range r.Markers {
+		told.Add(m.Sink, mark.Phase(m.Phase), m.Intent, m.ID, m.Error)
+	}
+	return told
+}
+
+// intent writes down that a message is about to be sent: behind it, nobody can say that it was not.
+func (s *session) intent(tool string, phase mark.Phase) error {
+	return s.journal.Append(record.TypeMarker, record.Marker{Sink: tool, Phase: string(phase), Intent: true})
+}
+
+// told writes down what became of the messages. One whose fate is not known leaves its intent open.
+func (s *session) told(results []mark.Result) []verdict.Finding {
+	for _, r := range results {
+		if r.Uncertain || r.Skipped != "" {
+			continue
+		}
+		m := record.Marker{Sink: r.Sink, Phase: string(r.Phase), ID: r.ID}
+		if r.Err != nil {
+			m.Error = r.Err.Error()
+		}
+		if err := s.journal.Append(record.TypeMarker, m); err != nil {
+			s.note("mark", err.Error())
+		}
+	}
+	return mark.Findings(results)
+}
+
+func (s *session) marker(m step.Marker) sink.Marker {
+	r := s.release
+	digest := r.Digest
+	for _, i := range m.Images {
+		if i.Ref == r.Image {
+			digest = i.Digest
+		}
+	}
+	k := sink.Marker{DeployID: s.deployID, Service: r.Service, Environment: r.Environment, Version: r.Version, Image: r.Image, Digest: digest,
+		Commit: r.Commit, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
+		Ended: m.Ended, Verdict: string(m.Verdict.Name), Reason: m.Verdict.Reason, Summary: m.Verdict.Summary}
+	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed
+		k.Started = s.began
+	}
+	return k
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/bakegate/bakegate/internal/ci"
+	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/report"
+	"github.com/bakegate/bakegate/internal/step"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// warn says what of the configuration is worth a second look.
+func (l *loaded) warn() {
+	for _, w := range l.file.Warnings {
+		fmt.Fprintf(l.log(), "warning: %s\n", w)
+	}
+}
+
+// platformBegin makes the platform and verdict.json say "error" until the end: a run that is killed must leave no earlier verdict.
+func (s *session) platformBegin() error {
+	for _, n := range s.file.SecretNames() {
+		s.platform.Mask(s.app.env.get(n))
+	}
+	if s.name == "finish" && s.o.once && s.earlier != nil {
+		return nil // pending stays pending between two looks
+	}
+	if err := s.platform.Begin(); err != nil {
+		return err
+	}
+	return s.writeVerdict(report.Pending(s.recordPlan()))
+}
+
+func (l *loaded) writeVerdict(d report.Document) error {
+	b, err := d.JSON()
+	if err != nil {
+		return err
+	}
+	return l.write("verdict.json", b)
+}
+
+func (l *loaded) write(name string, b []byte) error {
+	if err := os.MkdirAll(l.o.out, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(l.o.out, name)
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		return err
+	}
+	l.platform.Own(path)
+	return nil
+}
+
+// finish renders the run from its journal and publishes it. The exit code is the verdict's, whatever of the publishing fails: evidence
+// that could not be shown changes nothing about the deploy.
+func (l *loaded) finish(res step.Result) int {
+	r, err := readBack(l.o.out)
+	if err != nil {
+		fmt.Fprintf(l.app.stderr, "bakegate: the journal can't be read back: %v\n", err)
+		r = &report.Report{Verdict: record.Sealed{Verdict: res.Verdict}, HasVerdict: true}
+	}
+	return l.publish(*r, res.Verdict.Exit)
+}
+
+func readBack(out string) (*report.Report, error) {
+	es, err := record.ReadDir(out)
+	if err != nil {
+		return nil, err
+	}
+	return report.From(es)
+}
+
+func (l *loaded) publish(r report.Report, exit int) int {
+	var summary bytes.Buffer
+	errs := []error{r.Markdown(&summary), l.write("summary.md", summary.Bytes()), l.writeVerdict(r.Document())}
+	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r)}))
+	if l.o.format == "json" {
+		b, err := r.Document().JSON()
+		_, werr := l.app.stdout.Write(b)
+		errs = append(errs, err, werr)
+	} else {
+		errs = append(errs, r.Text(l.app.stdout, l.o.out))
+	}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintf(l.app.stderr, "bakegate: the verdict stands, but publishing it failed: %v\n", err)
+	}
+	return exit
+}
+
+// outputs are the same on every platform.
+func outputs(r *report.Report) []ci.Output {
+	v := r.Verdict
+	out := []ci.Output{{Key: "verdict", Value: string(v.Name)}, {Key: "reason", Value: v.Reason}, {Key: "exit", Value: strconv.Itoa(v.Exit)},
+		{Key: "summary", Value: v.Summary}, {Key: "deploy_id", Value: r.Plan.DeployID}, {Key: "image", Value: pinned(r)},
+		{Key: "digest", Value: r.Images[r.Plan.Release.Image]}, {Key: "rollback", Value: strconv.FormatBool(v.Name == verdict.NameRollback)},
+		{Key: "rollback_command", Value: r.Plan.Rollback}}
+	target := ""
+	if g := r.Plan.LastGood; g != nil {
+		target = g.Digest
+		if g.Image != "" && g.Digest != "" {
+			target = repository(g.Image) + "@" + g.Digest
+		}
+	}
+	return append(out, ci.Output{Key: "rollback_target", Value: target})
+}
+
+func pinned(r *report.Report) string {
+	ref := r.Plan.Release.Image
+	if d := r.Images[ref]; d != "" {
+		return repository(ref) + "@" + d
+	}
+	return ""
+}
+
+// annotations are what stands beside the code: the findings that a person must see.
+func annotations(r *report.Report) []ci.Annotation {
+	var as []ci.Annotation
+	for _, f := range r.Findings {
+		level := map[verdict.Outcome]string{verdict.Note: "notice", verdict.Unknown: "warning", verdict.Fail: "error"}[f.Outcome]
+		if level == "" {
+			continue
+		}
+		msg := f.Summary
+		if f.Hint != "" {
+			msg = strings.TrimSuffix(msg, ".") + ". " + f.Hint
+		}
+		as = append(as, ci.Annotation{Level: level, Title: "bakegate " + f.Check, Message: msg})
+	}
+	if r.Verdict.Name == verdict.NameError {
+		as = append(as, ci.Annotation{Level: "error", Title: "bakegate", Message: r.Verdict.Summary})
+	}
+	return as
+}

@@ -1,0 +1,316 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/report"
+	"github.com/bakegate/bakegate/internal/step"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+func runCommand(ctx context.Context, a *app, args []string) int {
+	return a.step(ctx, step.Run, "run", args, nil)
+}
+
+func beginCommand(ctx context.Context, a *app, args []string) int {
+	return a.step(ctx, step.Begin, "begin", args, nil)
+}
+
+func finishCommand(ctx context.Context, a *app, args []string) int {
+	return a.step(ctx, step.Finish, "finish", args, func(fs *flag.FlagSet, o *options) {
+		fs.BoolVar(&o.once, "once", false, "judge what is there by now and end; exit 17 while the window is open")
+	})
+}
+
+func stageCommand(name string) func(context.Context, *app, []string) int {
+	return func(ctx context.Context, a *app, args []string) int {
+		return a.step(ctx, step.Alone, name, args, func(fs *flag.FlagSet, o *options) {
+			if name == "mark" {
+				fs.StringVar(&o.seal, "seal", "", "`VERDICT` with which the marker is sealed; without it the marker is opened")
+			}
+		})
+	}
+}
+
+// step runs one command of the flow.
+func (a *app) step(ctx context.Context, mode step.Mode, name string, args []string, extra func(*flag.FlagSet, *options)) int {
+	o, err := a.parse(name, args, extra)
+	if err != nil {
+		return a.exit(err)
+	}
+	if len(o.command) > 0 && mode != step.Run {
+		return a.usage(fmt.Errorf("a command behind -- belongs to bakegate run, not to %s", name))
+	}
+	l, err := a.load(ctx, o)
+	if err != nil {
+		return a.exit(err)
+	}
+	s, err := l.prepare(mode, name)
+	if err != nil {
+		return a.exit(err)
+	}
+	if s.done != nil { // sealed before: say it again, do nothing
+		return l.publish(*s.done, s.done.Verdict.Exit)
+	}
+	defer s.journal.Close()
+	l.warn()
+	result := step.Do(ctx, s.plan())
+	return l.finish(result)
+}
+
+// session is one run's way from what was asked for to a plan.
+type session struct {
+	*loaded
+	mode     step.Mode
+	name     string
+	deployID string
+	earlier  *report.Report // what the journal held; nil when there was none
+	lost     *record.Record // the ledger's started record of a run whose journal is gone
+	journal  *record.Journal
+	deploy   release.Deploy
+	live     *report.Live
+	done     *report.Report
+	began    time.Time
+	warmed   map[string][]judge.Sample // what was sampled before the deploy by this process
+}
+
+// prepare takes up what an earlier process of this deploy left, and opens the journal. Nothing was written before.
+func (l *loaded) prepare(mode step.Mode, name string) (*session, error) {
+	s := &session{loaded: l, mode: mode, name: name, live: report.NewLive(l.log(), l.o.verbose), began: time.Now().UTC()}
+	if err := s.selects(); err != nil {
+		return nil, err
+	}
+	prior, err := priorReport(l.o.out)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.identify(prior); err != nil || s.done != nil {
+		return s, err
+	}
+	if err := s.interval(); err != nil {
+		return nil, err
+	}
+	return s, s.openJournal()
+}
+
+// selects refuses a command whose stage was not configured.
+func (s *session) selects() error {
+	f := s.file
+	has := map[string]bool{"verify": f.Verify != nil, "diff": f.Diff != nil, "mark": len(f.Mark) > 0, "bake": f.Bake != nil}
+	if s.mode == step.Alone && !has[s.name] {
+		return usagef("bakegate %s: the configuration has no %s section, and no flag says what to do", s.name, s.name)
+	}
+	if s.mode != step.Alone && !has["verify"] && !has["diff"] && !has["bake"] {
+		return usagef("there is nothing to check: the configuration has none of verify, diff and bake")
+	}
+	return nil
+}
+
+// priorReport reads the journal that is there; nil for none.
+func priorReport(out string) (*report.Report, error) {
+	es, err := record.ReadDir(out)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the journal of an earlier run can't be read: %w (move it away to start afresh)", err)
+	}
+	return report.From(es)
+}
+
+// identify finds the deploy's id, and whether this run takes up an earlier one of the same deploy.
+func (s *session) identify(prior *report.Report) error {
+	id := s.o.deployID
+	if id == "" {
+		id = s.release.DeployID()
+	}
+	if s.mode == step.Finish {
+		return s.identifyFinish(prior, id)
+	}
+	if s.mode == step.Alone {
+		return s.identifyAlone(prior, id)
+	}
+	s.deployID = s.unsealed(prior, id)
+	if prior != nil && prior.Plan.DeployID == s.deployID {
+		s.earlier = prior
+		return nil
+	}
+	s.lookUp()
+	return nil
+}
+
+// identifyAlone has one stage act for the deploy of that id: mark --seal goes on with what mark wrote down.
+func (s *session) identifyAlone(prior *report.Report, id string) error {
+	s.deployID = id
+	if s.name == "mark" && prior != nil && prior.Plan.DeployID == id {
+		s.earlier = prior
+	}
+	return nil
+}
+
+// unsealed is the id, or id-2, id-3... where the deploy of that name came to its end: a rerun behind it is another deploy.
+func (s *session) unsealed(prior *report.Report, id string) string {
+	for n, try := 2, id; ; n++ {
+		_, f := record.Of(s.here(), try)
+		if f.DeployID == "" && !(prior != nil && prior.Plan.DeployID == try && prior.Sealed()) {
+			return try
+		}
+		try = fmt.Sprintf("%s-%d", id, n)
+	}
+}
+
+// identifyFinish takes up what begin left: its journal, or else the ledger's record.
+func (s *session) identifyFinish(prior *report.Report, id string) error {
+	if prior != nil && prior.Plan.Release.Service == s.release.Service && prior.Plan.Release.Environment == s.release.Environment &&
+		(s.o.deployID == "" || s.o.deployID == prior.Plan.DeployID) {
+		s.deployID, s.earlier = prior.Plan.DeployID, prior
+		if prior.Sealed() {
+			s.done = prior
+		}
+		return nil
+	}
+	s.deployID = s.unsealed(nil, id)
+	if s.lookUp(); s.lost == nil {
+		return fmt.Errorf("there is no begin to finish: %s holds no journal of %s in %q%s. Keep the out directory between the two steps "+
+			"(same job, artifact or workspace), or use bakegate run", s.o.out, s.release.Service, s.release.Environment, s.ledgerNote())
+	}
+	return nil
+}
+
+func (s *session) ledgerNote() string {
+	if s.ledger == nil {
+		return ""
+	}
+	return ", and the ledger no started record of deploy " + s.deployID
+}
+
+// lookUp finds the started record of a run of this deploy whose journal is gone.
+func (s *session) lookUp() {
+	if r, f := record.Of(s.here(), s.deployID); r.DeployID != "" && f.DeployID == "" {
+		s.lost = &r
+	}
+}
+
+// interval puts together what is known of when the deploy happened. Flags beat what an earlier process knew, which beats the CI job's
+// start; it is never silently now.
+func (s *session) interval() error {
+	started, finished, err := s.o.times()
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.earlier != nil:
+		s.deploy = s.earlier.Deploy
+	case s.lost != nil:
+		s.deploy = s.lost.Deploy
+		s.deploy.Source = "ledger"
+	}
+	if !started.IsZero() {
+		s.deploy.Started, s.deploy.Source = started, "flag"
+	}
+	if !finished.IsZero() {
+		s.deploy.Finished, s.deploy.Serving = finished, time.Time{}
+	}
+	if s.mode == step.Finish && s.deploy.Finished.IsZero() {
+		s.deploy.Finished = time.Now().UTC()
+	}
+	if job := s.release.Run.Started; !s.deploy.Known() && s.afterDeploy() && !job.IsZero() {
+		s.deploy.Started, s.deploy.Source = job, "job"
+	}
+	return nil
+}
+
+// afterDeploy says whether somebody else's deploy is live already when this run starts.
+func (s *session) afterDeploy() bool {
+	switch s.mode {
+	case step.Finish:
+		return true
+	case step.Begin:
+		return false
+	case step.Run:
+		return len(s.o.command) == 0 || !s.deploy.Finished.IsZero()
+	}
+	return s.name == "bake" || s.o.started != "" || s.o.finished != ""
+}
+
+func (s *session) openJournal() error {
+	var err error
+	if s.earlier != nil {
+		s.journal, err = record.Continue(s.o.out, s.live.Entry)
+	} else {
+		s.journal, err = record.Create(s.o.out, s.live.Entry)
+	}
+	if err != nil {
+		return err
+	}
+	return s.platformBegin()
+}
+
+// plan is the whole of what step.Do gets.
+func (s *session) plan() step.Plan {
+	p := step.Plan{Mode: s.mode, Record: s.recordPlan(), Deploy: s.deploy, Deployed: s.afterDeploy(), Stages: s.stages(),
+		Policy: s.policy(), Journal: s.journal, Ledger: s.ledger,
+		Attempt: record.Attempt{Command: s.name, Run: s.release.Run.Attempt, Resumed: s.earlier != nil && s.mode != step.Finish || s.lost != nil}}
+	if s.earlier != nil {
+		p.Earlier = step.Earlier{Findings: s.earlier.FindingsBut(s.name), Opened: s.earlier.Deploy.Known()}
+		for ref, digest := range s.earlier.Images {
+			p.Earlier.Images = append(p.Earlier.Images, record.Image{Ref: ref, Digest: digest})
+		}
+	}
+	if s.lost != nil {
+		p.Earlier.Opened = true
+	}
+	return p
+}
+
+func (s *session) recordPlan() record.Plan {
+	p := record.Plan{DeployID: s.deployID, Release: s.release, Stages: s.stageNames(), Criteria: s.file.Digest(), Version: Version}
+	if b := s.file.Bake; b != nil {
+		p.Window, p.Step = b.Window, b.Step
+	}
+	if r := s.file.Rollback; r != nil {
+		p.Rollback = r.Command
+	}
+	if g, ok := record.LastGood(s.here(), s.deployID); ok {
+		p.LastGood = &record.LastGoodOf{DeployID: g.DeployID, Version: g.Release.Version, Image: g.Release.Image, Digest: g.Release.Digest, At: g.At}
+	}
+	return p
+}
+
+// stageNames says what this command does, for the log.
+func (s *session) stageNames() []string {
+	if s.mode == step.Alone {
+		return []string{s.name}
+	}
+	var names []string
+	add := func(ok bool, name string) {
+		if ok {
+			names = append(names, name)
+		}
+	}
+	f := s.file
+	before := s.mode != step.Finish
+	add(f.Verify != nil && before, "verify")
+	add(f.Diff != nil && before, "diff")
+	add(len(f.Mark) > 0, "mark")
+	add(len(s.o.command) > 0, "deploy")
+	add(f.Bake != nil && s.mode != step.Begin, "bake")
+	return names
+}
+
+func (s *session) policy() verdict.Policy {
+	p := verdict.Policy{On: s.file.ExitCodes()}
+	if r := s.file.Rollback; r != nil && r.Reversible != nil {
+		p.Irreversible = !*r.Reversible
+	}
+	p.MarksOnly = s.mode == step.Alone && s.name == "mark"
+	return p
+}

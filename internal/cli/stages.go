@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/preflight"
+	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/step"
+	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify"
+)
+
+// stages wires each stage that this command runs to what it needs.
+func (s *session) stages() step.Stages {
+	var st step.Stages
+	f := s.file
+	before, behind := s.mode != step.Finish, s.mode != step.Begin
+	wants := func(name string) bool { return s.mode != step.Alone || s.name == name }
+	if s.mode == step.Run || s.mode == step.Begin {
+		st.Preflight = s.preflight
+	}
+	if f.Verify != nil && before && wants("verify") {
+		st.Verify = s.verify
+	}
+	if f.Diff != nil && before && wants("diff") {
+		st.Diff = s.diff
+	}
+	if len(f.Mark) > 0 && wants("mark") {
+		st.Open, st.Seal = s.markStages()
+	}
+	if len(s.o.command) > 0 {
+		st.Deploy = s.deployCommand
+	}
+	if f.Bake != nil && wants("bake") {
+		if behind {
+			st.Bake = s.bake
+		}
+		if s.warms() {
+			st.Warm = s.warmUp
+		}
+	}
+	return st
+}
+
+// preflight reads the past from the ledger's records.
+func (s *session) preflight(context.Context) ([]verdict.Finding, error) {
+	p := preflight.Past{Configured: s.ledger != nil}
+	for _, r := range s.here() {
+		if r.DeployID == s.deployID {
+			continue
+		}
+		o := &preflight.Other{DeployID: r.DeployID, Version: r.Release.Version, Reason: r.Reason, At: r.At}
+		switch {
+		case r.Kind == record.Started:
+			if _, f := record.Of(s.here(), r.DeployID); f.DeployID == "" {
+				p.Running = o
+			}
+		case r.Release.Digest != "" && r.Release.Digest == s.release.Digest && (r.Verdict == verdict.NameRollback || r.Verdict == verdict.NameHold):
+			p.Failed = o
+		}
+	}
+	return preflight.Run(p, time.Now()), nil
+}
+
+func (s *session) verify(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error) {
+	phase := verify.BeforeDeploy
+	if deployed {
+		phase = verify.AfterDeploy
+	}
+	res, err := verify.Run(ctx, *s.file.Verify, s.built, s.registry, phase)
+	var images []record.Image
+	for _, i := range res.Images {
+		if i.Digest != "" {
+			images = append(images, record.Image{Ref: i.Ref, Digest: i.Digest, Pinned: i.Pinned})
+		}
+	}
+	return res.Findings, images, err
+}
+
+func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
+	previous, err := s.snapshot(ctx, s.file.Diff.Previous)
+	if err != nil {
+		return nil, err
+	}
+	target, err := s.snapshot(ctx, s.file.Diff.Target)
+	if err != nil {
+		return nil, err
+	}
+	return diff.Compare(previous, target, s.file.Diff.Rules, time.Now().UTC()).Findings, nil
+}
+
+func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
+	if r, ok := spec.Source.(interface{ SetRoot(dir string) }); ok {
+		r.SetRoot(s.file.Dir)
+	}
+	return spec.Source.Snapshot(ctx)
+}
+
+// deployCommand runs the command behind --. Its output stands in the log as it is; what it prints cannot command the runner.
+func (s *session) deployCommand(ctx context.Context) error {
+	s.note("deploy", "runs "+clean.Cut(s.o.command[0], 200))
+	end := s.platform.Section("deploy", "Deploy")
+	defer end()
+	return runChild(ctx, s.o.command, s.app.env.without(s.secretNames()), s.app.stderr)
+}
+
+// secretNames are the variables that hold the configuration's secrets: a child command gets none of them.
+func (s *session) secretNames() map[string]bool {
+	names := map[string]bool{"INPUT_GITHUB_TOKEN": true}
+	for _, n := range s.file.SecretNames() {
+		names[n] = true
+	}
+	return names
+}
+
+func (s *session) note(stage, text string) {
+	_ = s.journal.Append(record.TypeNote, record.Note{Stage: stage, Text: clean.Text(text)})
+}

@@ -1,0 +1,79 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bakegate/bakegate/internal/httpx"
+)
+
+const page = "../../docs/configuration.md"
+
+var (
+	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	stageKey  = regexp.MustCompile(`(?m)^(verify|diff|mark|bake):`)
+)
+
+// Every example of the page loads; a section alone is completed to a file.
+func TestDocumentedExamples(t *testing.T) {
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(data), -1)
+	if len(blocks) < 8 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		text := b[1]
+		switch {
+		case strings.HasPrefix(text, "version:"):
+		case stageKey.MatchString(text):
+			text = "version: 1\nservice: checkout\n" + text
+		default:
+			text = deploys + text
+		}
+		f := mustParse(t, text, testOptions())
+		for _, w := range f.Warnings {
+			t.Errorf("%s\n%s", w, text)
+		}
+		if err := againstSchema(t, []byte(text)); err != nil {
+			t.Errorf("schema: %v\n%s", err, text)
+		}
+	}
+}
+
+// Every key of the file is on the page: those of the sections, and those that every remote block has.
+func TestDocumentedKeys(t *testing.T) {
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	seen := map[reflect.Type]bool{}
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		typ = plainType(typ)
+		switch {
+		case seen[typ] || isChoice(typ):
+			return
+		case typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map:
+			visit(typ.Elem())
+			return
+		case typ.Kind() != reflect.Struct || typ == secretType || typ == timeType:
+			return
+		}
+		seen[typ] = true
+		for _, f := range fieldsOf(typ) {
+			if !regexp.MustCompile("`[^`]*\\b" + regexp.QuoteMeta(f.name) + "\\b[^`]*`").MatchString(text) {
+				t.Errorf("%s of %s is not on the page", f.name, typ)
+			}
+			visit(f.typ)
+		}
+	}
+	visit(reflect.TypeFor[document]())
+	visit(reflect.TypeFor[httpx.Remote]())
+}

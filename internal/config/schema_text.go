@@ -1,0 +1,82 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// descriptions is what an editor shows beside a key: KEY of the file, or TYPE.KEY.
+var descriptions = map[string]string{
+	"version":      "The version of this format: 1.",
+	"service":      "The name of the service; $service in queries.",
+	"environment":  "The environment that is deployed to; it chooses the overlay and is $environment in queries.",
+	"environments": "Overlays by the name of the environment: what differs there. Mappings merge, metrics merge by name, all else replaces.",
+	"release":      "The version label that the service reports; $version in queries.",
+	"verify":       "Is it the artifact that was built, and who signed it.",
+	"diff":         "What changed in the configuration.",
+	"mark":         "The observability tools that are told about the deploy.",
+	"bake":         "Watch the deploy and judge its metrics.",
+	"rollback":     "Whether, and how, the deploy can be taken back.",
+	"record":       "Where the ledger of all deploys is kept.",
+	"on":           "Verdict or reason (VERDICT/WHAT) to another exit code: a number, or the name of the verdict whose code it is.",
+
+	"verify.Options.images":        "The images that are (to be) deployed.",
+	"verify.Options.signature":     "Who must have signed every image.",
+	"verify.Image.image":           "What is deployed: a reference with a tag, a digest or both.",
+	"verify.Image.built":           "Where the built digest comes from: exactly one.",
+	"verify.Image.platforms":       "os/arch[/variant] that must be in the index.",
+	"verify.Image.plain-http":      "Speak HTTP to the registry.",
+	"verify.Built.digest":          "sha256: and 64 hexadecimal digits.",
+	"verify.Built.buildx-metadata": "The file of docker buildx build --metadata-file; FILE#TARGET for bake.",
+	"verify.Built.digest-file":     "A file that holds sha256:..., REPO@sha256:... or REPO:TAG@sha256:...",
+	"verify.Built.oci-layout":      "An OCI layout directory.",
+	"verify.Built.docker-archive":  "A file of docker save; only its config digest can be compared.",
+	"verify.Built.record":          "An environment: the digest that last passed there, from the ledger.",
+	"verify.Signature.key":         "A PEM file with a public key.",
+	"verify.Signature.keyless":     "The certificate of a keyless signature.",
+
+	"config.Diff.target":   "The configuration that is deployed.",
+	"config.Diff.previous": "The configuration it is compared with.",
+	"diff.Rules.expect":    "Differences that are wanted: counted, not listed.",
+	"diff.Rules.forbid":    "Differences that block.",
+	"diff.Expect.path":     "Kind/name:spec.replicas or spec.replicas; * is a segment or a part of one, ** any number.",
+	"diff.Expect.until":    "YYYY-MM-DD: the last day on which the rule counts.",
+	"diff.Forbid.change":   "changed, missing, extra; all of them when left out.",
+
+	"bake.Options.window":     "How long the new version is watched; default 15m.",
+	"bake.Options.step":       "How often it is judged; default 30s, or a tenth of a window below 5m.",
+	"bake.Options.warm-up":    "How long a fresh process may be slower and a little more faulty; default 5m.",
+	"bake.Options.alpha":      "The chance of a false rollback of a good deploy, all metrics and looks together; default 1%.",
+	"bake.Options.baseline":   "The history before the deploy to compare with.",
+	"bake.Options.sources":    "The metrics backends by a name of your own.",
+	"bake.Options.metrics":    "What is watched.",
+	"bake.Options.ready-when": "When the new version serves; without it, from the deploy's end.",
+	"bake.Baseline.window":    "Default 24h; at least ten steps.",
+	"bake.Baseline.gap":       "Left out right before the deploy; default one step.",
+	"bake.Baseline.exclude":   "Intervals to leave out: an earlier deploy, an incident.",
+	"bake.Metric.name":        "Lower-case letters, digits, - and _; it is in the verdict's reason.",
+	"bake.Metric.from":        "The source; may be left out where there is only one.",
+	"bake.Metric.bad":         "A selector of counters: the failed events...",
+	"bake.Metric.total":       "...of all these.",
+	"bake.Metric.histogram":   "The base name and labels of a histogram, without _bucket.",
+	"bake.Metric.gauge":       "A selector of gauges.",
+	"bake.Metric.boolean":     "A selector of values that must not be 0.",
+	"bake.Metric.expr":        "One value in the source's own language; the weaker evidence.",
+	"bake.Metric.limit":       "Absolute: 1%, or a mapping of max and min, or of percentiles.",
+	"bake.Metric.compare":     "before: no worse than before the deploy.",
+
+	"config.Rollback.reversible": "false: a rollback becomes hold.",
+	"config.Rollback.command":    "Shown to people, never run.",
+
+	"httpx.Remote.url":      "https://host[/prefix], without user and query.",
+	"httpx.Remote.headers":  "Sent with every request to this host.",
+	"httpx.Remote.ca":       "A PEM file with the certificate authorities to trust beside the system's.",
+	"httpx.Remote.timeout":  "Per request; default 10s.",
+	"httpx.Remote.insecure": "No TLS verification; plain HTTP to a host that is not loopback.",
+}
+
+// sortByKey orders the branches of a oneOf by their one key.
+func sortByKey(branches []object) {
+	key := func(o object) string { return o["required"].([]string)[0] }
+	slices.SortFunc(branches, func(a, b object) int { return strings.Compare(key(a), key(b)) })
+}

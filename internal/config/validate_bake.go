@@ -1,0 +1,234 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake"
+	"github.com/bakegate/bakegate/internal/bake/metric"
+)
+
+func (v *validator) bake() {
+	if v.f.Bake == nil {
+		return
+	}
+	v.times()
+	v.baseline()
+	if v.fine("bake") && len(v.f.Bake.Metrics) == 0 {
+		v.at("bake", "add metrics:", "there is no metric to watch")
+	}
+	used, names := map[string]bool{}, map[string]bool{}
+	for i := range v.f.Bake.Metrics {
+		v.metric(index("bake.metrics", i), &v.f.Bake.Metrics[i], used, names)
+	}
+	if v.f.Bake.ReadyWhen != nil {
+		v.readyWhen(used)
+	}
+	v.unused(used)
+}
+
+// unused reports sources that nothing asks. A name in from: that could not be resolved makes every source possibly used.
+func (v *validator) unused(used map[string]bool) {
+	sources := v.root.get("bake").get("sources")
+	if sources == nil || used[""] || !v.fine("bake.metrics") {
+		return
+	}
+	for _, e := range sources.entries {
+		if !used[e.key.value] {
+			v.d.c.add(e.key, join("bake.sources", e.key.value), "remove it, or name it in from:", "no metric uses this source")
+		}
+	}
+}
+
+func (v *validator) times() {
+	b := v.f.Bake
+	if v.fine("bake.window") && b.Window < time.Second {
+		v.at("bake.window", "", "got %s, want at least 1s", v.shown("bake.window"))
+		return
+	}
+	if v.has("bake.step") && v.fine("bake.step") && v.fine("bake.window") {
+		switch half := b.Window / 2; {
+		case b.Step < time.Second:
+			v.at("bake.step", "", "got %s, want at least 1s", v.shown("bake.step"))
+		case b.Step > max(half, time.Second):
+			v.at("bake.step", fmt.Sprintf("try %s", short(defaultStep(b.Window))), "got %s, want at most half of the window, which is %s: one look is no bake",
+				v.shown("bake.step"), short(half))
+		}
+	}
+	if v.has("bake.alpha") && v.fine("bake.alpha") && (b.Alpha <= 0 || b.Alpha >= 0.5) {
+		v.at("bake.alpha", "1% is usual", "got %s, want more than 0 and less than 50%%", v.shown("bake.alpha"))
+	}
+}
+
+func (v *validator) baseline() {
+	b := v.f.Bake
+	compared := slices.ContainsFunc(b.Metrics, func(m bake.Metric) bool { return m.Compare != "" })
+	if (compared || v.has("bake.baseline.window")) && v.fine("bake.baseline") && v.fine("bake.step") && b.Baseline.Window < 10*b.Step {
+		v.at("bake.baseline.window", "", "the baseline is %s, want at least ten steps, which is %s", short(b.Baseline.Window), short(10*b.Step))
+	}
+	for i, x := range b.Baseline.Exclude {
+		if path := index("bake.baseline.exclude", i); v.fine(path) && !x.From.Before(x.To) {
+			v.at(path+".to", "", "the interval ends before it begins")
+		}
+	}
+}
+
+// short writes a duration as people do: 15m, not 15m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// from resolves a metric's source; with one source it goes without saying.
+func (v *validator) from(path, from string, used map[string]bool) (name string, src metric.Source) {
+	declared := slices.Sorted(maps.Keys(v.f.Bake.Sources))
+	at := join(path, "from")
+	switch {
+	case !v.fine(at):
+		used[""] = true
+		return "", nil
+	case v.has(at):
+		used[from] = true
+		s, ok := v.f.Bake.Sources[from]
+		if !ok {
+			used[""] = true
+			v.at(at, v.declared(at, declared), "%s is no source", v.shown(at))
+		}
+		return from, s.Source
+	case len(declared) == 1:
+		used[declared[0]] = true
+		return declared[0], v.f.Bake.Sources[declared[0]].Source
+	case len(declared) == 0:
+		if v.fine("bake") {
+			v.at(path, "add sources: to bake", "there is no source to ask")
+		}
+	default:
+		used[""] = true
+		v.at(path, "", "from is missing, and there are several sources: %s", strings.Join(declared, ", "))
+	}
+	return "", nil
+}
+
+func (v *validator) declared(path string, names []string) string {
+	if h := v.meant(path, names); h != "" || len(names) == 0 {
+		return h
+	}
+	return "declared under sources: " + strings.Join(names, ", ")
+}
+
+var metricName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+func (v *validator) metric(path string, m *bake.Metric, used, names map[string]bool) {
+	if at := path + ".name"; v.has(at) && v.fine(at) {
+		switch {
+		case !metricName.MatchString(m.Name) || len(m.Name) > 63:
+			v.at(at, "", "got %s, want lower-case letters, digits, - and _, at most 63: it stands in the verdict's reason", v.shown(at))
+		case names[m.Name]:
+			v.at(at, "", "the name %s is there already", v.shown(at))
+		}
+		names[m.Name] = true
+	}
+	name, src := v.from(path, m.From, used)
+	m.From = name
+	kind := v.metricKind(path)
+	v.limits(path, kind, m)
+	v.compare(path, kind, m)
+	v.query(path, "bad", metric.Counter, m.Bad, src)
+	v.query(path, "total", metric.Counter, m.Total, src)
+	v.query(path, "histogram", metric.Histogram, m.Histogram, src)
+	v.query(path, "gauge", metric.Gauge, m.Gauge, src)
+	v.query(path, "boolean", metric.Gauge, m.Boolean, src)
+	v.query(path, "expr", metric.Expr, m.Expr, src)
+}
+
+// metricKind is the key that says what a metric is, "bad" for bad with total, "" after a problem.
+func (v *validator) metricKind(path string) string {
+	bad, total := v.has(path+".bad"), v.has(path+".total")
+	switch {
+	case bad && !total:
+		v.at(path, "total selects all events, the failed ones too", "bad needs total")
+		return "bad"
+	case total && !bad:
+		v.at(path, "bad selects the failed events of total", "total needs bad")
+		return "bad"
+	}
+	kind, _ := v.oneOf(path, "bad", "histogram", "gauge", "boolean", "expr")
+	return kind
+}
+
+func (v *validator) compare(path, kind string, m *bake.Metric) {
+	at := path + ".compare"
+	switch {
+	case v.has(at) && !v.fine(at):
+	case !v.has(at):
+		if !v.has(path+".limit") && kind != "boolean" && kind != "expr" {
+			v.at(path, "add limit:, or compare: before", "this metric has neither limit nor compare: it would be compared with nothing")
+		}
+	case slices.Contains([]string{"control", "yesterday", "last-week"}, m.Compare):
+		v.at(at, "write before", "%s is not supported yet", v.shown(at))
+	case m.Compare != "before":
+		hint := cmp.Or(v.meant(at, []string{"before"}), "leave it out to compare with nothing")
+		v.at(at, hint, "got %s, want before", v.shown(at))
+	}
+}
+
+// query has the source look at a query, with values for the variables that are not known before the run.
+func (v *validator) query(path, key string, kind metric.Kind, text bake.Text, src metric.Source) {
+	at := join(path, key)
+	if !v.has(at) || !v.fine(at) {
+		return
+	}
+	if strings.TrimSpace(string(text)) == "" {
+		v.at(at, "", "the query is empty")
+		return
+	}
+	if strings.Contains(string(text), "$service") && v.f.Service == "" && v.fine("service") {
+		v.warn(at, "add service: or --service", "the query uses $service, which is not set in the file")
+	}
+	if src == nil {
+		return
+	}
+	if err := src.Check(metric.Query{ID: at, Kind: kind, Text: string(text), Vars: v.vars()}); err != nil {
+		v.at(at, "", "%s", v.d.env.hide(err.Error()))
+	}
+}
+
+func (v *validator) vars() map[string]string {
+	known := func(s, example string) string {
+		if s == "" {
+			return example
+		}
+		return s
+	}
+	return map[string]string{
+		"service": known(v.f.Service, "service"), "environment": known(v.f.Environment, "environment"),
+		"version": known(v.f.Release, "version"), "step": short(v.f.Bake.Step),
+	}
+}
+
+func (v *validator) readyWhen(used map[string]bool) {
+	const path = "bake.ready-when"
+	r := v.f.Bake.ReadyWhen
+	name, src := v.from(path, r.From, used)
+	r.From = name
+	key, _ := v.oneOf(path, "query", "version")
+	v.query(path, "query", metric.Expr, r.Query, src)
+	v.query(path, "version", metric.Gauge, r.Version, src)
+	if key == "query" && v.has(path+".label") {
+		v.at(path+".label", "remove it", "label belongs to version, and this is query")
+	}
+	if v.fine(path+".timeout") && r.Timeout <= 0 {
+		v.at(path+".timeout", "10m is the default", "got %s, want more than 0s", v.shown(path+".timeout"))
+	}
+}

@@ -1,0 +1,120 @@
+package diff
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bakegate/bakegate/internal/clean"
+)
+
+// segment is one step of a path: a field of a mapping, an item named by its keys, or an item named by its index.
+type segment struct {
+	kind  segmentKind
+	key   string // of a field
+	names []selector
+	index int
+}
+
+type segmentKind uint8
+
+const (
+	fieldSegment segmentKind = iota
+	itemSegment
+	indexSegment
+)
+
+// selector is one key of a list's item: name=app.
+type selector struct{ key, value string }
+
+func field(key string) segment { return segment{kind: fieldSegment, key: key} }
+func at(i int) segment         { return segment{kind: indexSegment, index: i} }
+
+// maxSegment bounds one text of a path that is shown, in bytes.
+const maxSegment = 200
+
+// printable gives a path whose texts may be shown: masked, then cleaned. Rules look at the same texts, so that what is shown can be
+// written into a rule.
+func (m *masker) printable(path []segment) []segment {
+	out := make([]segment, len(path))
+	for i, s := range path {
+		s.key = m.name(s.key)
+		if s.kind == itemSegment {
+			s.names = slices.Clone(s.names)
+			for j := range s.names {
+				s.names[j].value = m.name(s.names[j].value)
+			}
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// name masks and cleans a text that names something: a key, an object, a file.
+func (m *masker) name(s string) string {
+	if plain(s) && len(s) < minRandom && m.known == nil {
+		return s
+	}
+	masked, _ := m.mask(s, hints{hex: true})
+	return clean.Cut(masked, maxSegment)
+}
+
+// render writes a path. The result parses as a pattern that matches it.
+func render(path []segment) string {
+	var b strings.Builder
+	for i, s := range path {
+		switch {
+		case s.kind == indexSegment:
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		case s.kind == itemSegment:
+			b.WriteByte('[')
+			for j, n := range s.names {
+				if j > 0 {
+					b.WriteByte(',')
+				}
+				b.WriteString(n.key + "=" + quoteValue(n.value))
+			}
+			b.WriteByte(']')
+		case plain(s.key):
+			if i > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(s.key)
+		default:
+			b.WriteString("[" + quoteKey(s.key) + "]")
+		}
+	}
+	return b.String()
+}
+
+// plain says whether a key needs no quotes in a path.
+func plain(s string) bool {
+	for _, r := range s {
+		if !(r == '_' || r == '-' || r == '$' || r == '@' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func quoteValue(s string) string {
+	if s == "" || strings.ContainsAny(s, ",[]\"=*\\ ") {
+		return quoteKey(s)
+	}
+	return s
+}
+
+var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `*`, `\*`)
+
+func quoteKey(s string) string { return `"` + escaper.Replace(s) + `"` }
+
+// comparePaths orders paths as a reader expects them: field by field, items by their index or keys.
+func comparePaths(a, b []segment) int { return slices.CompareFunc(a, b, compareSegments) }
+
+func compareSegments(a, b segment) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.key, b.key), cmp.Compare(a.index, b.index),
+		slices.CompareFunc(a.names, b.names, func(x, y selector) int {
+			return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value))
+		}))
+}

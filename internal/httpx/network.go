@@ -1,0 +1,81 @@
+package httpx
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	maxCAFile  = 1 << 20
+	maxHeaders = 256 << 10
+)
+
+// network makes the transport of one block: TLS 1.2 or later, HTTP/2 where offered, proxies from the standard variables of the process
+// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
+func network(r Remote) (http.RoundTripper, error) {
+	roots, err := roots(r.CA)
+	if err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: r.Timeout, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, InsecureSkipVerify: r.Insecure},
+		TLSHandshakeTimeout:    r.Timeout,
+		ResponseHeaderTimeout:  r.Timeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           16,
+		MaxIdleConnsPerHost:    8,
+		IdleConnTimeout:        time.Minute,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeaders,
+	}, nil
+}
+
+// roots is the system's pool and the file's certificates beside it; nil means the system's.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := readFile(file)
+	if err != nil {
+		return nil, &caError{file, err}
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, &caError{file, fmt.Errorf("it holds no certificate, want PEM (-----BEGIN CERTIFICATE-----)")}
+	}
+	return pool, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxCAFile+1))
+	if err == nil && len(b) > maxCAFile {
+		err = fmt.Errorf("it is larger than %s", size(maxCAFile))
+	}
+	return b, err
+}
+
+// caError says that the block's ca cannot be used. Trying again does not help.
+type caError struct {
+	file string
+	err  error
+}
+
+func (e *caError) Error() string { return fmt.Sprintf("ca %q: %v", e.file, e.err) }
+func (e *caError) Unwrap() error { return e.err }

@@ -1,0 +1,162 @@
+package judge
+
+import (
+	"math"
+	"sort"
+)
+
+// point is one point of a survival curve: the share S of events is above Le.
+type point struct {
+	Le float64 `json:"le"`
+	S  float64 `json:"s"`
+}
+
+// tails are the shares of events, before the deploy, above the bounds that are watched, and what each counts for. The last one finds a
+// slow path that is a mode of its own.
+var tails = []struct {
+	share, weight float64
+	required      bool // harm there must be excluded before passing
+}{{0.5, 0.2, false}, {0.05, 0.25, false}, {0.01, 0.35, true}, {0.002, 0.2, false}}
+
+// survival interpolates linearly between the bounds; below the first one, from 0, where all events are above.
+func survival(curve []point, x float64) float64 {
+	lo := point{0, 1}
+	for _, hi := range curve {
+		if x <= hi.Le {
+			if hi.Le <= lo.Le || x <= lo.Le {
+				return lo.S
+			}
+			return lo.S + (hi.S-lo.S)*(x-lo.Le)/(hi.Le-lo.Le)
+		}
+		lo = hi
+	}
+	return lo.S
+}
+
+func same(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(math.Abs(a), math.Abs(b)) }
+
+// above reduces a histogram to the events above a bound. Those in a bucket that straddles it are not held against the release, and count
+// against passing it in proportion to the part of the bucket above the bound (all of them in the last bucket, which has no end).
+func above(s Sample, bound float64) step {
+	out := step{from: s.From, to: s.To}
+	lo := 0.0
+	for _, b := range s.Buckets {
+		out.total += b.N
+		switch {
+		case !b.Inf && (b.Le < bound || same(b.Le, bound)):
+		case lo > bound || same(lo, bound):
+			out.bad += b.N
+			out.high += b.N
+		case b.Inf:
+			out.high += b.N
+		default:
+			out.high += b.N * (b.Le - bound) / (b.Le - lo)
+		}
+		lo = b.Le
+	}
+	out.high = math.Min(math.Max(out.high, out.bad), out.total)
+	return out
+}
+
+// straddled returns the bucket bounds next to a bound that is none itself; hi is +Inf above the last.
+func straddled(s Sample, bound float64) (lo, hi float64, yes bool) {
+	hi = math.Inf(1)
+	for _, b := range s.Buckets {
+		switch {
+		case b.Inf:
+		case same(b.Le, bound):
+			return 0, 0, false
+		case b.Le < bound:
+			lo = b.Le
+		default:
+			return lo, b.Le, true
+		}
+	}
+	return lo, hi, true
+}
+
+// fitHistogram plans the tests of a histogram: the quantile limits, and the tails of the distribution before the deploy.
+func (f *fitted) fitHistogram(spec *Spec, before []Sample) {
+	curve, total := curveOf(before)
+	known := total >= leastBaseline
+	if !known {
+		curve = nil
+	}
+	for _, l := range spec.Limits {
+		if !l.HasMax || l.HasMin || !(l.Quantile > 0 && l.Quantile < 1) {
+			f.unjudged(l, "a histogram takes upper limits of quantiles")
+			continue
+		}
+		f.Plans = append(f.Plans, plan{Rule: ruleSlow, Bound: l.Max, Allowed: 1 - l.Quantile, Text: limitText(l), Curve: curve, Known: known, Base: observe(beyond(before, l.Max))})
+	}
+	if !spec.Compare {
+		return
+	}
+	if !known || len(curve) == 0 {
+		f.missing(total)
+		return
+	}
+	f.Plans = append(f.Plans, tailPlans(curve, before)...)
+}
+
+func beyond(before []Sample, bound float64) []step {
+	hist := make([]step, 0, len(before))
+	for _, s := range before {
+		hist = append(hist, above(s, bound))
+	}
+	return hist
+}
+
+// tailPlans watches, for each tail, the lowest bound that at most its share of events was above, each bound once.
+func tailPlans(curve []point, before []Sample) []plan {
+	var plans []plan
+	for _, t := range tails {
+		i := sort.Search(len(curve), func(i int) bool { return curve[i].S <= 1.3*t.share })
+		bound := curve[min(i, len(curve)-1)].Le
+		if n := len(plans); n > 0 && plans[n-1].Bound == bound {
+			plans[n-1].Weight += t.weight
+			plans[n-1].Optional = plans[n-1].Optional && !t.required
+			continue
+		}
+		plans = append(plans, plan{Rule: ruleScale, Compared: true, Known: true, Bound: bound, Weight: t.weight, Optional: !t.required, Curve: curve, Base: observe(beyond(before, bound))})
+	}
+	return plans
+}
+
+// curveOf is the survival curve of the whole history on the bounds that all its samples share.
+func curveOf(before []Sample) (curve []point, total float64) {
+	var bounds []float64
+	first := true
+	for _, s := range before {
+		if n := above(s, 0).total; n > 0 {
+			bounds = common(bounds, s.Buckets, first)
+			total += n
+			first = false
+		}
+	}
+	for _, le := range bounds {
+		slow := 0.0
+		for _, s := range before {
+			slow += above(s, le).bad
+		}
+		curve = append(curve, point{le, math.Min(1, slow/total)})
+	}
+	return curve, total
+}
+
+func common(bounds []float64, buckets []Bucket, first bool) []float64 {
+	var out []float64
+	i := 0
+	for _, b := range buckets {
+		if b.Inf {
+			break
+		}
+		for i < len(bounds) && bounds[i] < b.Le && !same(bounds[i], b.Le) {
+			i++
+		}
+		if first || i < len(bounds) && same(bounds[i], b.Le) {
+			out = append(out, b.Le)
+		}
+	}
+	return out
+}

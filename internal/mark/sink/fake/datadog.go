@@ -1,0 +1,125 @@
+package fake
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// Event is one event as it was posted.
+type Event struct {
+	ID             int64    `json:"id"`
+	Title          string   `json:"title"`
+	Text           string   `json:"text"`
+	Tags           []string `json:"tags"`
+	AggregationKey string   `json:"aggregation_key"`
+	AlertType      string   `json:"alert_type"`
+	DateHappened   int64    `json:"date_happened"`
+	SourceTypeName string   `json:"source_type_name"`
+	Priority       string   `json:"priority"`
+}
+
+// Datadog is a fake of Datadog's events, v1.
+type Datadog struct {
+	server
+	apiKey string
+	events []Event
+	quota  int
+	reset  time.Duration
+	until  time.Time
+}
+
+// NewDatadog makes a Datadog without events that knows one API key.
+func NewDatadog(apiKey string) *Datadog {
+	d := &Datadog{apiKey: apiKey, quota: -1}
+	d.start(d.serve)
+	return d
+}
+
+// LimitRate takes n more events, then answers 429 until reset is over, which it says in X-RateLimit-Reset in whole seconds.
+func (d *Datadog) LimitRate(n int, reset time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.quota, d.reset, d.until = n, reset, time.Time{}
+}
+
+// Events are those that were taken.
+func (d *Datadog) Events() []Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]Event(nil), d.events...)
+}
+
+// alertTypes are those that the API knows.
+var alertTypes = map[string]bool{"": true, "error": true, "warning": true, "info": true, "success": true, "user_update": true, "recommendation": true, "snapshot": true}
+
+func (d *Datadog) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("DD-API-KEY") != d.apiKey {
+		reply(w, http.StatusForbidden, map[string]any{"errors": []string{"Forbidden"}})
+		return
+	}
+	if r.URL.Path != "/api/v1/events" || r.Method != http.MethodPost {
+		reply(w, http.StatusNotFound, map[string]any{"errors": []string{"Not found"}})
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.limited(w) {
+		return
+	}
+	var e Event
+	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+		reply(w, http.StatusBadRequest, map[string]any{"errors": []string{"Payload is not in the expected format"}})
+		return
+	}
+	if problem := e.problem(); problem != "" {
+		reply(w, http.StatusBadRequest, map[string]any{"errors": []string{problem}})
+		return
+	}
+	e.ID = 7_000_000_000_000_000_000 + int64(len(d.events)) // beyond what a float64 holds
+	d.events = append(d.events, e)
+	reply(w, http.StatusAccepted, map[string]any{"status": "ok", "event": map[string]any{"id": e.ID, "id_str": strconv.FormatInt(e.ID, 10),
+		"title": e.Title, "text": e.Text, "date_happened": e.DateHappened, "tags": e.Tags}})
+}
+
+// limited answers 429 when the quota is used up. The quota comes back when the time is over.
+func (d *Datadog) limited(w http.ResponseWriter) bool {
+	now := time.Now()
+	if d.quota > 0 || d.quota < 0 {
+		d.quota--
+		return false
+	}
+	if d.until.IsZero() {
+		d.until = now.Add(d.reset)
+	}
+	left := d.until.Sub(now)
+	if left <= 0 {
+		d.quota = -1
+		return false
+	}
+	w.Header().Set("X-RateLimit-Limit", "250000")
+	w.Header().Set("X-RateLimit-Period", "60")
+	w.Header().Set("X-RateLimit-Remaining", "0")
+	w.Header().Set("X-RateLimit-Reset", strconv.Itoa(int((left+time.Second-1)/time.Second)))
+	reply(w, http.StatusTooManyRequests, map[string]any{"errors": []string{"Too many requests"}})
+	return true
+}
+
+// problem is why an event is refused.
+func (e Event) problem() string {
+	switch {
+	case e.Title == "" || e.Text == "":
+		return "The field 'title' and 'text' are required"
+	case utf8.RuneCountInString(e.Text) > 4000:
+		return "The text is longer than 4000 characters"
+	case utf8.RuneCountInString(e.AggregationKey) > 100:
+		return "The aggregation_key is longer than 100 characters"
+	case !alertTypes[e.AlertType]:
+		return "The alert_type is not valid"
+	case e.DateHappened != 0 && time.Since(time.Unix(e.DateHappened, 0)) > 18*time.Hour:
+		return "The date_happened is older than 18 hours"
+	}
+	return ""
+}

@@ -1,0 +1,141 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// The kinds of a Record.
+const (
+	Started  = "started"
+	Finished = "finished"
+)
+
+// maxRecord bounds one record that is read from a store.
+const maxRecord = 1 << 20
+
+// Store keeps the ledger. Records are immutable and each has a name of its own, so that no writer can lose another's.
+type Store interface {
+	// Put writes a record and reads it back.
+	Put(ctx context.Context, r Record) error
+	// List returns the records of one service and environment, oldest first; an empty name means all. A record that cannot be read is
+	// an error: a ledger with holes must not look like one without them.
+	List(ctx context.Context, service, environment string) ([]Record, error)
+	String() string // for people: "directory /var/lib/bakegate"
+}
+
+// Env is what a store needs beside its options.
+type Env struct {
+	Dir      string // relative paths start here
+	Registry Remotes
+}
+
+// Opener makes a store; no I/O happens before the first call of the store.
+type Opener func(Env) (Store, error)
+
+// Build makes an opener from a store's options.
+type Build func(decode func(options any) error) (Opener, error)
+
+// Stores are the kinds of ledger by the name of their block.
+var Stores = map[string]Build{
+	"directory": buildDirectory,
+	"registry":  buildRegistry,
+}
+
+// Spec is the record section: `directory: PATH` or `registry: REPOSITORY`.
+type Spec struct {
+	Kind string
+	Open Opener
+}
+
+// Choices lists the keys that may stand in the section.
+func (*Spec) Choices() []string { return []string{"directory", "registry"} }
+
+// Choose builds the store named by the key.
+func (s *Spec) Choose(kind string, decode func(any) error) error {
+	o, err := Stores[kind](decode)
+	if err != nil {
+		return err
+	}
+	s.Kind, s.Open = kind, o
+	return nil
+}
+
+func decodeRecord(b []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("not a record: %w", err)
+	}
+	if r.V < 1 || r.V > Version {
+		return r, fmt.Errorf("record version %d, this bakegate reads up to %d", r.V, Version)
+	}
+	if r.Kind != Started && r.Kind != Finished || r.DeployID == "" || r.At.IsZero() {
+		return r, errors.New("not a record: kind, deployId or at is missing")
+	}
+	return r, nil
+}
+
+func byTime(rs []Record) []Record {
+	sort.SliceStable(rs, func(i, j int) bool { return rs[i].At.Before(rs[j].At) })
+	return rs
+}
+
+// LastGood is the newest deploy that passed, apart from the one with this id.
+func LastGood(rs []Record, except string) (Record, bool) {
+	for i := len(rs) - 1; i >= 0; i-- {
+		if r := rs[i]; r.Kind == Finished && r.Verdict == verdict.NamePass && r.DeployID != except {
+			return r, true
+		}
+	}
+	return Record{}, false
+}
+
+// Of returns the started and the finished record of a deploy; zero where there is none.
+func Of(rs []Record, deployID string) (started, finished Record) {
+	for _, r := range rs {
+		if r.DeployID != deployID {
+			continue
+		}
+		if r.Kind == Started && started.DeployID == "" {
+			started = r
+		}
+		if r.Kind == Finished {
+			finished = r
+		}
+	}
+	return started, finished
+}
+
+// Newer is another deploy of the same service and environment that started after t: it took this one over.
+func Newer(rs []Record, deployID string, t time.Time) (Record, bool) {
+	for i := len(rs) - 1; i >= 0; i-- {
+		if r := rs[i]; r.Kind == Started && r.DeployID != deployID && r.Deploy.Started.After(t) {
+			return r, true
+		}
+	}
+	return Record{}, false
+}
+
+// Disturbed lists the intervals of other deploys, from their start to their end: what the metrics did in them is no baseline. A deploy
+// that never finished counts for an hour.
+func Disturbed(rs []Record, except string) []release.Deploy {
+	var out []release.Deploy
+	for _, r := range rs {
+		if r.Kind != Started || r.DeployID == except || !r.Deploy.Known() {
+			continue
+		}
+		end := r.Deploy.Started.Add(time.Hour)
+		if _, f := Of(rs, r.DeployID); f.DeployID != "" {
+			end = f.At
+		}
+		out = append(out, release.Deploy{Started: r.Deploy.Started, Finished: end, Source: "ledger"})
+	}
+	return out
+}

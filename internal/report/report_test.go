@@ -1,0 +1,190 @@
+package report_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/report"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var t0 = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+
+// story writes a journal and reads it back, as a run and a later `bakegate report` do.
+type story struct {
+	t   *testing.T
+	j   *record.Journal
+	dir string
+}
+
+func newStory(t *testing.T) *story {
+	t.Helper()
+	s := &story{t: t, dir: t.TempDir()}
+	j, err := record.Create(s.dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.j = j
+	t.Cleanup(func() { _ = j.Close() })
+	s.add(record.TypePlan, record.Plan{DeployID: "checkout-production-0123456789ab", Stages: []string{"verify", "diff", "mark", "bake"},
+		Release:  release.Release{Service: "checkout", Environment: "production", Version: "v2.4.0", Image: "ghcr.io/acme/checkout:v2.4.0"},
+		Rollback: "kubectl rollout undo deployment/checkout",
+		LastGood: &record.LastGoodOf{DeployID: "checkout-production-ba9876543210", Version: "v2.3.9", Digest: "sha256:1111", At: t0.Add(-24 * time.Hour)}})
+	s.add(record.TypeAttempt, record.Attempt{Command: "run"})
+	return s
+}
+
+func (s *story) add(typ record.Type, data any) {
+	s.t.Helper()
+	if err := s.j.Append(typ, data); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *story) end(v verdict.Verdict) *report.Report {
+	s.t.Helper()
+	s.add(record.TypeVerdict, record.Sealed{Verdict: v, Ended: t0.Add(6 * time.Minute)})
+	es, err := record.ReadDir(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, err := report.From(es)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func rollback(t *testing.T) *report.Report {
+	s := newStory(t)
+	s.add(record.TypeFinding, verdict.Finding{Check: "verify/digest", Outcome: verdict.Pass, Summary: "ghcr.io/acme/checkout:v2.4.0 is the built image (index sha256:aaaa)"})
+	s.add(record.TypeFinding, verdict.Finding{Check: "diff/changes", Outcome: verdict.Note, Summary: "2 changed, 0 missing, 0 extra (1 expected)",
+		Evidence: []verdict.Evidence{{What: "Deployment/checkout:spec.template.spec.containers[name=app].resources.limits.memory", Got: "256Mi", Want: "512Mi"},
+			{What: "ConfigMap/checkout:data.TIMEOUT | <b>", Got: "1s", Want: "30s"}}})
+	s.add(record.TypeDeploy, release.Deploy{Started: t0, Finished: t0.Add(time.Minute), Serving: t0.Add(90 * time.Second), Source: "command"})
+	s.add(record.TypeBaseline, report.Samples{Metric: "errors", Samples: []judge.Sample{{From: t0.Add(-time.Hour), To: t0, Bad: 180, Total: 180000}}})
+	for i := range 4 {
+		from := t0.Add(90*time.Second + time.Duration(i)*30*time.Second)
+		s.add(record.TypeSample, report.Samples{Metric: "errors", Samples: []judge.Sample{{From: from, To: from.Add(30 * time.Second), Bad: float64(1 + i*40), Total: 1500}}})
+	}
+	j := judge.Judgement{Metric: "errors", Status: judge.Fail, Sentence: "errors 4.1% vs 0.10% before (+4.0 pp), evidence 4e12:1, since about 60 s after the deploy",
+		Before: judge.Rate{Value: 0.001, Events: 180, Total: 180000}, After: judge.Rate{Value: 0.041, Events: 244, Total: 6000}, Onset: t0.Add(150 * time.Second)}
+	s.add(record.TypeJudgement, j)
+	s.add(record.TypeFinding, verdict.Finding{Check: "bake/latency", Outcome: verdict.Pass, Summary: "latency p99 210 ms vs 205 ms before"})
+	s.add(record.TypeFinding, verdict.Finding{Check: "bake/errors", Outcome: verdict.Fail, Summary: j.Sentence, Hint: "roll back, then look at the errors of the new version"})
+	s.add(record.TypeMarker, record.Marker{Sink: "grafana", Phase: "open", ID: "7"})
+	return s.end(verdict.Verdict{Name: verdict.NameRollback, Reason: "rollback/errors", Exit: 10, Summary: j.Sentence, Deciding: 3})
+}
+
+func blocked(t *testing.T) *report.Report {
+	s := newStory(t)
+	f := verdict.Finding{Check: "verify/digest", Outcome: verdict.Fail, Reason: "digest", Summary: "the registry serves sha256:bbbb, the build made sha256:aaaa",
+		Evidence: []verdict.Evidence{{What: "digest", Got: "sha256:bbbb", Want: "sha256:aaaa"}}, Hint: "deploy the digest instead of the tag"}
+	s.add(record.TypeFinding, f)
+	return s.end(verdict.Verdict{Name: verdict.NameBlocked, Reason: "blocked/digest", Exit: 13, Summary: f.Summary})
+}
+
+func quiet(t *testing.T) *report.Report {
+	s := newStory(t)
+	f := verdict.Finding{Check: "bake/errors", Outcome: verdict.Unknown, Reason: "low-traffic", Summary: "errors: 0 of 12 requests; needs about 1,900 more"}
+	s.add(record.TypeFinding, f)
+	s.add(record.TypeGap, record.Gap{Metric: "errors", From: t0, To: t0.Add(time.Minute), Reason: "backend-down", Detail: "connection refused"})
+	return s.end(verdict.Verdict{Name: verdict.NameInconclusive, Reason: "inconclusive/low-traffic", Exit: 0, Mapped: "inconclusive/low-traffic", Summary: f.Summary})
+}
+
+func TestGolden(t *testing.T) {
+	for name, make := range map[string]func(*testing.T) *report.Report{"rollback": rollback, "blocked": blocked, "quiet": quiet} {
+		r := make(t)
+		var text, md bytes.Buffer
+		if err := r.Text(&text, "bakegate-out"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Markdown(&md); err != nil {
+			t.Fatal(err)
+		}
+		doc, err := r.Document().JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".txt", text.Bytes())
+		golden(t, name+".md", md.Bytes())
+		golden(t, name+".json", doc)
+		for _, line := range strings.Split(text.String(), "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 && strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, "containers[") {
+				t.Errorf("%s: a line of %d columns: %s", name, n, line)
+			}
+		}
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (-update rewrites it)\n%s", path, got)
+	}
+}
+
+// What an earlier attempt of the same command found no longer counts; what begin found counts for finish.
+func TestAttempts(t *testing.T) {
+	s := newStory(t)
+	s.add(record.TypeAttempt, record.Attempt{Command: "begin"})
+	s.add(record.TypeFinding, verdict.Finding{Check: "verify/digest", Outcome: verdict.Pass})
+	s.add(record.TypeAttempt, record.Attempt{Command: "finish"})
+	s.add(record.TypeFinding, verdict.Finding{Check: "bake/errors", Outcome: verdict.Unknown})
+	s.add(record.TypeVerdict, record.Sealed{Verdict: verdict.Verdict{Name: verdict.NamePending}, Open: true})
+	s.add(record.TypeAttempt, record.Attempt{Command: "finish"})
+	s.add(record.TypeFinding, verdict.Finding{Check: "bake/errors", Outcome: verdict.Pass})
+	r := s.end(verdict.Verdict{Name: verdict.NamePass})
+	if len(r.Findings) != 2 || r.Findings[0].Check != "verify/digest" || r.Findings[1].Outcome != verdict.Pass {
+		t.Errorf("findings %+v", r.Findings)
+	}
+	if kept := r.FindingsBut("finish"); len(kept) != 1 || kept[0].Check != "verify/digest" {
+		t.Errorf("kept for another finish: %+v", kept)
+	}
+	if !r.Sealed() {
+		t.Error("not sealed")
+	}
+}
+
+// Text from outside cannot become HTML, a mention, a link, a table cell or the end of a code block.
+func TestMarkdownIsInert(t *testing.T) {
+	s := newStory(t)
+	evil := "<img src=x onerror=alert(1)> | @channel [click](http://evil) ``` `x` **b**"
+	s.add(record.TypeFinding, verdict.Finding{Check: "bake/" + evil, Outcome: verdict.Fail, Summary: evil, Hint: evil, Evidence: []verdict.Evidence{{What: evil, Got: evil, Want: evil}}})
+	r := s.end(verdict.Verdict{Name: verdict.NameRollback, Summary: evil})
+	r.Plan.Rollback = "echo ```\n```"
+	var b bytes.Buffer
+	if err := r.Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<img", "@channel", "[click]", " | @"} {
+		if strings.Contains(b.String(), bad) {
+			t.Errorf("the summary holds %q:\n%s", bad, b.String())
+		}
+	}
+	if !strings.Contains(b.String(), "````sh") {
+		t.Errorf("the fence can be closed from inside:\n%s", b.String())
+	}
+}

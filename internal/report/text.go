@@ -1,0 +1,192 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bakegate/bakegate/internal/cause"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// width is what every log can show without wrapping.
+const width = 80
+
+var outcomeWord = map[verdict.Outcome]string{
+	verdict.Pass: "ok", verdict.Note: "note", verdict.Unknown: "unknown", verdict.Fail: "FAIL",
+}
+
+// Text writes the final block: the verdict first, then why, then what to do next.
+func (r *Report) Text(w io.Writer, out string) error {
+	var b strings.Builder
+	v := r.Verdict
+	fmt.Fprintln(&b, strings.Repeat("-", width))
+	head := strings.ToUpper(string(v.Name))
+	fmt.Fprintf(&b, "%s  %s  (exit %d%s)\n", head, v.Reason, v.Exit, mappedNote(v.Verdict))
+	paragraph(&b, "", v.Summary)
+	r.why(&b)
+	r.causes(&b)
+	r.next(&b)
+	if out != "" {
+		fmt.Fprintf(&b, "\nEvidence: %s/journal.jsonl, %s/summary.md\n", out, out)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func mappedNote(v verdict.Verdict) string {
+	if v.Mapped == "" {
+		return ""
+	}
+	return ", set by on:"
+}
+
+// why lists the checks, the worst first.
+func (r *Report) why(b *strings.Builder) {
+	if len(r.Findings) == 0 {
+		return
+	}
+	fmt.Fprintln(b, "\nWhy")
+	for _, f := range worstFirst(r.Findings) {
+		paragraph(b, fmt.Sprintf("  %-8s%-17s ", outcomeWord[f.Outcome], f.Check), f.Summary)
+		if f.Outcome >= verdict.Note {
+			r.evidence(b, f)
+		}
+	}
+}
+
+// maxEvidence bounds what the block shows of one finding; the rest is in the journal.
+const maxEvidence = 8
+
+func (r *Report) evidence(b *strings.Builder, f verdict.Finding) {
+	for i, e := range f.Evidence {
+		if i == maxEvidence {
+			fmt.Fprintf(b, "            and %d more in the journal\n", len(f.Evidence)-i)
+			break
+		}
+		paragraph(b, "            ", evidenceLine(e))
+	}
+	if f.Hint != "" {
+		paragraph(b, "            -> ", f.Hint)
+	}
+}
+
+func evidenceLine(e verdict.Evidence) string {
+	s := e.What
+	switch {
+	case e.Got != "" && e.Want != "":
+		return fmt.Sprintf("%s: got %s, wanted %s", s, e.Got, e.Want)
+	case e.Got != "":
+		return s + ": " + e.Got
+	case e.Want != "":
+		return s + ": wanted " + e.Want
+	}
+	return s
+}
+
+func (r *Report) causes(b *strings.Builder) {
+	cs := r.Causes()
+	if len(cs) == 0 {
+		return
+	}
+	fmt.Fprintln(b, "\nCandidate causes, the likeliest first")
+	for i, c := range cs {
+		paragraph(b, fmt.Sprintf("  %d. ", i+1), c.String())
+	}
+}
+
+// Causes ranks what may have caused the verdict; nil for one that needs no cause.
+func (r *Report) Causes() []cause.Candidate {
+	if n := r.Verdict.Name; n != verdict.NameRollback && n != verdict.NameHold {
+		return nil
+	}
+	in := cause.Input{Findings: r.Findings, Deploy: r.Deploy}
+	for _, m := range r.Metrics {
+		if j := r.Judgements[m]; j.Status == "fail" {
+			in.Onsets = append(in.Onsets, cause.Onset{Metric: m, At: j.Onset})
+		}
+	}
+	return cause.Rank(in)
+}
+
+func (r *Report) next(b *strings.Builder) {
+	fmt.Fprintln(b, "\nNext")
+	for _, s := range r.Next() {
+		paragraph(b, "  - ", s)
+	}
+}
+
+// Next says what a person or the pipeline does now.
+func (r *Report) Next() []string {
+	return append(nextByVerdict(r), r.rollbackLines()...)
+}
+
+func nextByVerdict(r *Report) []string {
+	switch r.Verdict.Name {
+	case verdict.NamePass:
+		return []string{"nothing: go on"}
+	case verdict.NameRollback:
+		return []string{"roll back: this deploy is the cause, and rolling back is safe"}
+	case verdict.NameHold:
+		return []string{"do not roll back automatically: a person decides, see why above"}
+	case verdict.NameInconclusive:
+		if r.Verdict.Mapped != "" {
+			return []string{"nothing is proved; the configuration maps this to exit " + fmt.Sprint(r.Verdict.Exit) + " (on: " + r.Verdict.Mapped + ")"}
+		}
+		return []string{"too little is known to say good or bad: look at the service, then mend what is missing above. If this " +
+			"reason is harmless here, map it in the configuration: on: {" + r.Verdict.Reason + ": pass}"}
+	case verdict.NameBlocked:
+		return []string{"nothing was deployed: mend what failed above and run again"}
+	case verdict.NameSuperseded:
+		return []string{"nothing: the newer deploy has its own bake"}
+	case verdict.NameAborted:
+		return []string{"the run was cancelled: run it again to go on where it stopped, or roll back by hand"}
+	case verdict.NameDeployFailed:
+		return []string{"read the deploy command's own output above; the service may run a mixture of versions"}
+	case verdict.NamePending:
+		return []string{"the window is not over: run bakegate finish --once again later"}
+	}
+	return []string{"bakegate could not do its work; this says nothing about the deploy. Mend the cause above and run again"}
+}
+
+func (r *Report) rollbackLines() []string {
+	n := r.Verdict.Name
+	if n != verdict.NameRollback && n != verdict.NameHold && n != verdict.NameDeployFailed {
+		return nil
+	}
+	var out []string
+	if r.Plan.Rollback != "" {
+		out = append(out, "rollback command: "+r.Plan.Rollback)
+	}
+	if g := r.Plan.LastGood; g != nil {
+		out = append(out, fmt.Sprintf("last good deploy: %s %s, %s", g.Version, g.Digest, g.At.UTC().Format(time.RFC3339)))
+	}
+	return out
+}
+
+// worstFirst orders findings by severity, keeping their order within one.
+func worstFirst(fs []verdict.Finding) []verdict.Finding {
+	out := append([]verdict.Finding(nil), fs...)
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Outcome > out[j].Outcome })
+	return out
+}
+
+// paragraph writes text behind a prefix, wrapped at width, later lines indented to the prefix's length.
+func paragraph(b *strings.Builder, prefix, text string) {
+	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
+	line, empty := prefix, true
+	for _, word := range strings.Fields(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			fmt.Fprintln(b, strings.TrimRight(line, " "))
+			line, empty = indent, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	fmt.Fprintln(b, strings.TrimRight(line, " "))
+}

@@ -165,7 +165,7 @@ func startGrafana(ts *testscript.TestScript, _ bool, _ []string) {
 	g := fake.NewGrafana("glsa_script")
 	ts.Defer(g.Close)
 	grafanas.Store(ts, g)
-	ts.Setenv("GRAFANA", g.URL)
+	ts.Setenv("GRAFANA", g.URL())
 	ts.Setenv("GRAFANA_TOKEN", "glsa_script")
 }
 

@@ -111,6 +111,21 @@ func TestFirstFailuresSeriesAppearsInTheWindow(t *testing.T) {
 	})
 }
 
+// A service that nobody observed before: its series are of unknown age for a scrape and a half, and what appears then is new.
+func TestFailuresOfAFirstDeploy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		js, start := &judges{}, time.Now()
+		ok := process{name: totalText, labels: okLabels, born: start.Add(-time.Second), value: perSecond(10)}
+		bad := process{name: totalText, labels: badLabels, born: start.Add(65 * time.Second), value: func(time.Duration) float64 { return 4 }}
+		src := &backend{every: 15 * time.Second, answers: map[string][]process{totalText: {ok, bad}, badText: {bad}}}
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Pass, "")
+		if got := js.last["errors"].after.Events; got != 4 {
+			t.Errorf("%v bad events, want 4", got)
+		}
+	})
+}
+
 func TestSelectorThatNeverMatched(t *testing.T) {
 	tests := map[string]struct{ bad, total Text }{
 		"another name":  {"http_request_failures_total", totalText},
@@ -193,6 +208,16 @@ func TestBackendOutForTheWholeWindow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One address in front of several processes is refused as evidence, however late that shows.
+func TestLoadBalancedIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, js := shop(time.Now()), &judges{}
+		src.down = outage(12*time.Minute, time.Hour, errors.Join(&metric.QueryError{Query: "errors.bad", Trouble: metric.LoadBalanced, Err: errors.New("x")}))
+		r := Run(t.Context(), plan(src, js, errorsMetric()))
+		wantFinding(t, r, "bake/errors", verdict.Unknown, "load-balanced")
+	})
 }
 
 // What was missed is fetched later: the judge sees the same windows as without the outage.

@@ -18,6 +18,8 @@ type counts interface {
 	// grid, and from is the to of the call before. Points outside [from, to) are left out, so that one long call and several short
 	// ones give the same samples.
 	add(series []metric.Series, from, to time.Time) batch
+	// scraped tells the distance between scrapes, as far as it is known.
+	scraped(every time.Duration)
 	// trouble says why the samples so far are no evidence; nil when they are.
 	trouble() *trouble
 }

@@ -52,8 +52,16 @@ func (d *differ) differences(key string, points []metric.Point, born func(time.T
 // metric was observed before it: for longer than grace, so that series which are merely scraped a little later than the first one
 // are not taken for new ones, and without a hole longer than the horizon.
 type clock struct {
-	grace  time.Duration
-	epochs []Interval // the last one goes on in the next call
+	grace   time.Duration
+	settled bool
+	epochs  []Interval // the last one goes on in the next call
+}
+
+// scraped shortens the grace, once, to what the scrape interval asks for: the series of one scrape round lie within one interval.
+func (c *clock) scraped(every time.Duration) {
+	if need := every * 3 / 2; !c.settled && every > 0 {
+		c.grace, c.settled = min(c.grace, need), true
+	}
 }
 
 // observe takes the times of all points of a call.

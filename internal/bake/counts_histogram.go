@@ -26,6 +26,8 @@ type histogram struct {
 	skipped int
 }
 
+func (c *histogram) scraped(every time.Duration) { c.clock.scraped(every) }
+
 type bucketSeries struct {
 	counterSeries
 	le float64

@@ -24,6 +24,8 @@ type proportion struct {
 	crossed   int // windows with more bad events than events
 }
 
+func (c *proportion) scraped(every time.Duration) { c.clock.scraped(every) }
+
 type tally struct {
 	bad, total   float64
 	seen, primed bool

@@ -20,6 +20,9 @@ type values struct {
 	skipped int
 }
 
+// scraped changes nothing: a value needs no other one.
+func (c *values) scraped(time.Duration) {}
+
 func (c *values) add(series []metric.Series, from, to time.Time) batch {
 	g := grid{from, c.grid.step}
 	ws := make([][]float64, int(to.Sub(from)/g.step))

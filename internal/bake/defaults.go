@@ -42,6 +42,17 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
+// NeedsWarm reports whether a metric is compared with the time before the deploy, and read from a source that has to be sampled then
+// (Warm), because nobody can ask it later.
+func (o Options) NeedsWarm() bool {
+	for _, m := range o.Metrics {
+		if s := o.Sources[m.From].Source; m.compares() && s != nil && !s.Traits().History {
+			return true
+		}
+	}
+	return false
+}
+
 func setDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {

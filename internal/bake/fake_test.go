@@ -45,7 +45,6 @@ type backend struct {
 
 	mu       sync.Mutex
 	scrapes  []time.Time // of a source without history: the times of its calls
-	asked    []metric.Query
 	calls    int
 	ranges   []Interval
 	inflight atomic.Int32
@@ -210,4 +209,21 @@ func plan(src metric.Source, js *judges, ms ...Metric) Plan {
 	now := time.Now()
 	o := Options{Metrics: ms, Sources: map[string]Spec{"prom": {Source: src}}, Baseline: Baseline{Window: 3 * time.Hour}}.WithDefaults()
 	return Plan{Options: o, Sources: map[string]metric.Source{"prom": src}, Deploy: release.Deploy{Started: now.Add(-time.Minute), Finished: now}, newJudge: js.make}
+}
+
+// refusing answers short ranges only.
+type refusing struct {
+	*backend
+	most time.Duration
+}
+
+func (r *refusing) Range(ctx context.Context, qs []metric.Query, from, to time.Time, step time.Duration) ([]metric.Series, error) {
+	if to.Sub(from) > r.most {
+		var errs []error
+		for _, q := range qs {
+			errs = append(errs, &metric.QueryError{Query: q.ID, Trouble: metric.TooMany, Err: errors.New("exceeded maximum resolution")})
+		}
+		return nil, errors.Join(errs...)
+	}
+	return r.backend.Range(ctx, qs, from, to, step)
 }

@@ -137,7 +137,7 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 	asked, data := w.asking.trouble, w.counts.trouble()
 	half := missing*2 > w.to.Sub(w.from)
 	switch {
-	case asked != nil && (len(w.samples) == 0 || half):
+	case asked != nil && (len(w.samples) == 0 || half || asked.reason == string(metric.LoadBalanced)):
 		return asked
 	case data != nil && !(data.reason == judge.NoData && len(w.samples) > 0):
 		return data
@@ -164,7 +164,7 @@ func (w *watch) asked() (es []verdict.Evidence) {
 
 // judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
 func (w *watch) judged(j judge.Judgement) verdict.Finding {
-	f := verdict.Finding{Check: "bake/" + w.Name, Summary: w.Name + ": " + j.Sentence, Evidence: evidence(w.kind(), j), Doc: "bake-metric"}
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: evidence(w.kind(), j), Doc: "bake-metric"}
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
@@ -228,7 +228,7 @@ func evidence(k judge.Kind, j judge.Judgement) (es []verdict.Evidence) {
 		add(fmt.Sprintf("interval (%s%%)", number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")
 	}
 	if j.Evidence > 0 {
-		add("evidence", number(j.Evidence)+":1", "")
+		add("evidence", odds(j.Evidence), "")
 	}
 	if !j.Onset.IsZero() {
 		add("since", j.Onset.UTC().Format(time.RFC3339), "")
@@ -261,6 +261,9 @@ func docOf(reason string) string {
 	return "bake-metric"
 }
 
+// severalSeries is the trouble of an expression that a source may find before the counts do.
+const severalSeries metric.Trouble = "several-series"
+
 // troubles says for people what each trouble of a source means.
 var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.BackendDown:  {"does not answer", "see whether the backend runs and can be reached from the pipeline, then run the bake again"},
@@ -268,6 +271,7 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.BadQuery:     {"refuses the query", "repair the query: `bakegate check` asks it without a deploy"},
 	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
+	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
 	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
 }
 

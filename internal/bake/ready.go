@@ -120,7 +120,7 @@ func (b *bake) ready(ctx context.Context, r ReadyWhen) (ok bool, why string) {
 	}
 	limited, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
-	series, err := src.Range(limited, r.Queries(b.Vars), now.Add(-readyLookback), to, b.Options.Step)
+	series, err := rangeOrEnd(limited, src, r.Queries(b.Vars), now.Add(-readyLookback), to, b.Options.Step)
 	if err != nil {
 		return false, "the question failed: " + clean.Text(err.Error())
 	}
@@ -154,10 +154,10 @@ func versionAlone(alive []metric.Series, label, version string) (ok bool, why st
 // than a missed scrape.
 func aliveSeries(series []metric.Series) (alive []metric.Series) {
 	var a arrival
-	a.update(series)
+	a.see(series, time.Now())
 	fresh := readyFresh
-	if i := medianSpacing(series); i > 0 {
-		fresh = time.Duration(missedScrapes * float64(i))
+	if a.interval > 0 {
+		fresh = time.Duration(missedScrapes * float64(a.interval))
 	}
 	for _, s := range series {
 		n := len(s.Points)
@@ -168,8 +168,21 @@ func aliveSeries(series []metric.Series) (alive []metric.Series) {
 	return alive
 }
 
-func medianSpacing(series []metric.Series) time.Duration {
-	var a arrival
-	a.see(series, time.Now())
-	return a.interval
+// rangeOrEnd is src.Range, save that it returns with ctx whether the source looks at it or not.
+func rangeOrEnd(ctx context.Context, src metric.Source, qs []metric.Query, from, to time.Time, step time.Duration) ([]metric.Series, error) {
+	type answer struct {
+		series []metric.Series
+		err    error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		series, err := src.Range(ctx, qs, from, to, step)
+		got <- answer{series, err}
+	}()
+	select {
+	case a := <-got:
+		return a.series, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

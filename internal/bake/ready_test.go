@@ -132,5 +132,6 @@ func TestCancelWhileADeafSourceIsAskedForReadiness(t *testing.T) {
 		if took := time.Since(start); !r.Aborted || took > time.Minute+100*time.Millisecond {
 			t.Errorf("took %s, aborted %v", took, r.Aborted)
 		}
+		time.Sleep(2 * time.Hour) // the source returns
 	})
 }

@@ -56,7 +56,23 @@ func judgementText(j judge.Judgement) string {
 	if j.Status == judge.Continue {
 		return ""
 	}
-	return j.Metric + ": " + j.Sentence
+	return named(j.Metric, j.Sentence)
+}
+
+// named puts a metric's name in front of a sentence that does not begin with it.
+func named(name, sentence string) string {
+	if strings.HasPrefix(sentence, name) {
+		return sentence
+	}
+	return name + ": " + sentence
+}
+
+// odds writes an e-value. Behind so many digits nothing is told any more.
+func odds(e float64) string {
+	if e > 1e15 {
+		return "more than 1e15:1"
+	}
+	return number(e) + ":1"
 }
 
 // heartbeat says in one line where the bake stands: "2m30s of 15m: errors 0.11% (limit 1%), latency ok".

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,38 @@ func TestNoMetricsIsNoPass(t *testing.T) {
 		r := Run(t.Context(), plan(shop(time.Now()), &judges{}))
 		wantFinding(t, r, "bake/metrics", verdict.Unknown, "no-criteria")
 	})
+}
+
+// Each reason has a page that says what to do.
+func TestEveryReasonHasAPage(t *testing.T) {
+	pages := []string{"bake-metric", "bake-ready"}
+	for _, d := range docs {
+		pages = append(pages, d)
+	}
+	for _, page := range pages {
+		b, err := os.ReadFile("../../docs/checks/" + page + ".md")
+		if err != nil {
+			t.Error(err)
+		} else if !strings.Contains(string(b), "What to do") {
+			t.Errorf("%s does not say what to do", page)
+		}
+	}
+	for class := range troubles {
+		if docs[string(class)] == "" {
+			t.Errorf("%s has no page", class)
+		}
+	}
+}
+
+func TestNeedsWarm(t *testing.T) {
+	for _, scrape := range []bool{false, true} {
+		for _, compare := range []string{"", "before"} {
+			o := Options{Metrics: []Metric{{Name: "m", Gauge: "g", Compare: compare}}, Sources: map[string]Spec{"s": {Source: &backend{scrape: scrape}}}}.WithDefaults()
+			if want := scrape && compare == "before"; o.NeedsWarm() != want {
+				t.Errorf("scrape %v, compare %q: %v", scrape, compare, !want)
+			}
+		}
+	}
 }
 
 func TestShort(t *testing.T) {

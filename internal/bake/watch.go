@@ -73,6 +73,7 @@ func (w *watch) closed(complete time.Time) time.Time {
 }
 
 func (w *watch) count(series []metric.Series, edge time.Time) {
+	w.counts.scraped(w.arrival.interval)
 	b := w.counts.add(series, w.cursor, edge)
 	w.cursor = edge
 	var fresh []judge.Sample

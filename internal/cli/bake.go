@@ -79,10 +79,24 @@ func (s *session) warmFor() time.Duration {
 	if s.o.warm >= 0 {
 		return s.o.warm
 	}
-	if b := s.file.Bake; b != nil && b.NeedsWarm() {
+	if s.needsWarm() {
 		return defaultWarm
 	}
 	return 0
+}
+
+// needsWarm says whether a metric is compared with before and its source cannot be asked for it later.
+func (s *session) needsWarm() bool {
+	b := s.file.Bake
+	if b == nil {
+		return false
+	}
+	for _, m := range b.Metrics {
+		if m.Compare != "" && !b.Sources[m.From].Source.Traits().History {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *session) warmUp(ctx context.Context) error {

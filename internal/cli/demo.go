@@ -56,6 +56,9 @@ func (a *app) demo(ctx context.Context) error {
 			return err
 		}
 		rows = append(rows, row)
+		if w.RollBack(r) {
+			fmt.Fprintf(a.stdout, "\nThe pipeline sees the exit code and rolls back, as its job is.\n")
+		}
 	}
 	a.demoEnd(w, rows)
 	return nil

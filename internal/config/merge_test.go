@@ -138,6 +138,10 @@ func TestSetReplacesTheOtherSource(t *testing.T) {
 	if f := mustParse(t, deploys, opt); f.Verify.Images[0].Built.Record != "staging" || f.Verify.Images[0].Built.Digest != "" {
 		t.Errorf("got %+v", f.Verify.Images[0].Built)
 	}
+	opt.Set = []Override{{Path: "verify.images[0].built.record", Value: "staging"}, {Path: "verify.images[0].built.oci-layout", Value: "layout"}}
+	if got := problems(t, deploys, opt); !strings.HasPrefix(got, "--record: verify.images[0].built.record: got oci-layout and record, want exactly one of") {
+		t.Errorf("got %s", got)
+	}
 	opt.Set = []Override{{Path: "mark.grafana.token", Value: "Zq-secret"}}
 	if got := problems(t, deploys, opt); strings.Contains(got, "Zq") || !strings.Contains(got, "--token: mark.grafana.token: a secret in a flag") {
 		t.Errorf("got %s", got)

@@ -206,7 +206,8 @@ func setAt(n *node, path string, leaf *node, t reflect.Type) (*node, bool) {
 	if key == "" || rest == "." {
 		return nil, false
 	}
-	if n == nil || n.shape != mapping || exclusive(plainType(t)) && n.get(key) == nil {
+	// A flag replaces the file's choice, but two flags that make different choices are both kept, to be reported.
+	if n == nil || n.shape != mapping || n.flag == "" && exclusive(plainType(t)) && n.get(key) == nil {
 		n = &node{shape: mapping, flag: leaf.flag}
 	}
 	value, ok := setAt(n.get(key), rest, leaf, child(t, key))

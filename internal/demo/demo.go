@@ -136,6 +136,15 @@ func (w *World) deploy(rw http.ResponseWriter, req *http.Request) {
 	http.NotFound(rw, req)
 }
 
+// RollBack does what a pipeline does behind a rollback verdict: the last good release serves again.
+func (w *World) RollBack(r Release) bool {
+	if !strings.HasPrefix(r.Want, "rollback/") {
+		return false
+	}
+	w.shop.Replace(w.Releases[0].config)
+	return true
+}
+
 // Args are the command line of the step for one release. self is this program.
 func (w *World) Args(self string, r Release) []string {
 	return []string{"run", "--config", filepath.Join(w.Dir, "bakegate.yaml"), "--out", w.Out(r), "--warm", "10s",
@@ -147,7 +156,7 @@ func (w *World) Out(r Release) string { return filepath.Join(w.Dir, "out-"+r.Ver
 
 // Env is what the configuration asks of the environment for one release.
 func (w *World) Env(r Release) []string {
-	return []string{"IMAGE=" + r.Image, "BUILT_DIGEST=" + r.Built, "SHOP_METRICS=" + w.shop.MetricsURL(), "GRAFANA_URL=" + w.Grafana.URL,
+	return []string{"IMAGE=" + r.Image, "BUILT_DIGEST=" + r.Built, "SHOP_METRICS=" + w.shop.MetricsURL(), "GRAFANA_URL=" + w.Grafana.URL(),
 		"GRAFANA_TOKEN=" + token}
 }
 

@@ -25,7 +25,7 @@ type hints struct {
 }
 
 // maxMasked is the longest text that is looked through, in bytes. A longer one is not shown at all.
-const maxMasked = 64 << 10
+const maxMasked = 16 << 10
 
 // mask hides what looks secret in a text, and says whether it did. The text may be of any length and form.
 func (m *masker) mask(s string, h hints) (masked string, hidden bool) {
@@ -96,6 +96,7 @@ func maskURLs(s string) string {
 			return b.String()
 		}
 		i += len("://")
+		web := strings.HasSuffix(s[:i], "http://") || strings.HasSuffix(s[:i], "https://")
 		b.WriteString(s[:i])
 		s = s[i:]
 		end := strings.IndexAny(s, " \t\r\n\"'`<>")
@@ -105,13 +106,13 @@ func maskURLs(s string) string {
 		if next := strings.Index(s[:end], "://"); next >= 0 && strings.LastIndexByte(s[:next], '@') < 0 {
 			continue // a list of URLs: this one has no user
 		}
-		b.WriteString(maskUserinfo(s[:end]))
+		b.WriteString(maskUserinfo(s[:end], web))
 		s = s[end:]
 	}
 }
 
-// maskUserinfo takes what stands behind ://.
-func maskUserinfo(s string) string {
+// maskUserinfo takes what stands behind ://. A user without a password is a token on the web, and a name elsewhere (ssh://git@...).
+func maskUserinfo(s string, web bool) string {
 	authority := s
 	if i := strings.IndexAny(s, "/?#"); i >= 0 {
 		authority = s[:i]
@@ -130,7 +131,7 @@ func maskUserinfo(s string) string {
 	switch {
 	case hasPassword && password != "":
 		return shortUser(user) + ":" + secretText + s[last:]
-	case hasPassword:
+	case hasPassword, web:
 		return secretText + s[last:]
 	}
 	return shortUser(user) + s[strings.IndexByte(s, '@'):]
@@ -147,15 +148,16 @@ func shortUser(u string) string {
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // pairAt is user:password@host without a scheme, as in the DSN of Go's MySQL driver. A digest (name:tag@sha256:...) is none.
-var pairAt = regexp.MustCompile(`[A-Za-z0-9_.+\-]+:[^\s:/@"']+[^\s"']*?@(?:[A-Za-z0-9_.\-]+|\[)[:(]?`)
+var pairAt = regexp.MustCompile(`[A-Za-z0-9_.+\-]+:[^\s:/@"']+[^\s"']*@(?:[A-Za-z0-9_.\-]+|\[)[:(]?`)
 
 func maskPair(s string) string {
 	i := strings.LastIndexByte(s, '@')
 	host := s[i+1:]
-	if host == "sha256:" || host == "sha512:" {
+	user, _, _ := strings.Cut(s, ":")
+	switch {
+	case host == "sha256:", host == "sha512:", user == "mailto", user == "sip", user == "npm", user == "acct":
 		return s
 	}
-	user, _, _ := strings.Cut(s, ":")
 	return user + ":" + secretText + s[i:]
 }
 

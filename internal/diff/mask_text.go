@@ -56,7 +56,7 @@ func keyBefore(s string, colon bool, rest string) string {
 }
 
 // nextPair is what ends an unquoted value: the next name=value.
-var nextPair = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.\- ]*=`)
+var nextPair = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.\- ]{0,60}=`)
 
 // valueEnd says where the value that begins at from ends.
 func valueEnd(s string, from int) int {

@@ -157,7 +157,9 @@ func (s *State) tellSoFar(j *Judgement) {
 // tellEnd writes the sentence of a Pass or an Unknown.
 func (s *State) tellEnd(j *Judgement, out []outcome) {
 	if tell := s.told(j, out); tell != nil {
-		text := s.compared(j, tell.test, tell.counts)
+		c := tell.counts
+		c.bad = c.high // what counts against passing
+		text := s.compared(j, tell.test, c)
 		j.Sentence = text + ": " + s.because(j, tell, out)
 		if j.Status == Pass {
 			j.Criteria = allCriteria(out)

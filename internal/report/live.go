@@ -80,14 +80,17 @@ func plan(data []byte) (string, string) {
 func finding(data []byte) (string, string) {
 	var f verdict.Finding
 	_ = json.Unmarshal(data, &f)
-	_, what, _ := strings.Cut(f.Check, "/")
-	return Stage(f.Check), fmt.Sprintf("%s %s: %s", outcomeWord[f.Outcome], what, f.Summary)
+	stage := Stage(f.Check)
+	if stage == "bake" { // the bake told it when it was judged
+		return "", ""
+	}
+	return stage, fmt.Sprintf("%-4s %s", outcomeWord[f.Outcome], f.Summary)
 }
 
 func (l *Live) marker(data []byte) (string, string) {
 	var m record.Marker
 	_ = json.Unmarshal(data, &m)
-	if m.Intent && !l.verbose {
+	if !l.verbose { // the findings say it
 		return "", ""
 	}
 	verb := map[string]string{"open": "opened", "seal": "sealed"}[m.Phase]
@@ -104,8 +107,7 @@ func deploy(data []byte) (string, string) {
 	var d release.Deploy
 	_ = json.Unmarshal(data, &d)
 	switch {
-	case !d.Serving.IsZero():
-		return "deploy", "serving since " + d.Serving.UTC().Format("15:04:05")
+	case !d.Serving.IsZero(): // the bake told it
 	case !d.Finished.IsZero():
 		return "deploy", fmt.Sprintf("finished at %s (known from: %s)", d.Finished.UTC().Format("15:04:05"), d.Source)
 	case !d.Started.IsZero():

@@ -306,4 +306,16 @@ func TestPrometheusLongHistory(t *testing.T) {
 	if held > 4<<20 {
 		t.Errorf("%d KiB held", held>>10)
 	}
+	var twenty []Query
+	for i := range 20 {
+		twenty = append(twenty, Query{ID: fmt.Sprint(i), Kind: Counter, Text: "c_total"})
+	}
+	begun = time.Now()
+	all, err := p.Range(t.Context(), twenty, from, from.Add(24*time.Hour), 5*time.Minute)
+	took = time.Since(begun)
+	runtime.ReadMemStats(&after)
+	t.Logf("20 such metrics at once in %s, heap taken from the system %d KiB", took, after.HeapSys>>10)
+	if err != nil || len(all) != 20*pods || after.HeapSys > 64<<20 {
+		t.Errorf("got %d series, %v, %d KiB", len(all), err, after.HeapSys>>10)
+	}
 }

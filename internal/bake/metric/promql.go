@@ -255,7 +255,7 @@ func bucketSelector(vs *parser.VectorSelector) *parser.VectorSelector {
 	out.Name = histogramName(vs) + "_bucket"
 	out.LabelMatchers = nil
 	for _, m := range vs.LabelMatchers {
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			out.LabelMatchers = append(out.LabelMatchers, m)
 		}
 	}
@@ -270,7 +270,7 @@ func histogramName(vs *parser.VectorSelector) string {
 		return vs.Name
 	}
 	for _, m := range vs.LabelMatchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			return m.Value
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -31,6 +32,7 @@ const (
 	scrapeFresh   = time.Minute            // a window that ended longer ago is answered from memory alone
 	scrapeSamples = 2 << 20                // samples in memory, 16 bytes each
 	scrapeQueries = 500
+	scrapeWatched = 50_000 // series that all queries select together
 	scrapeAccept  = "text/plain;version=0.0.4;q=1,text/plain;q=0.9,*/*;q=0.1"
 )
 
@@ -110,7 +112,7 @@ func compileWatch(q Query, v values) (*watch, error) {
 func (w *watch) selects(name string, ls map[string]string) bool {
 	for _, m := range w.matchers {
 		value := ls[m.Name]
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			value = name
 		}
 		if !m.Matches(value) {
@@ -195,7 +197,7 @@ func (s *scrape) collect(w *watch, acc *accumulator) error {
 		for k, v := range x.labels {
 			metric[k] = v
 		}
-		metric[labels.MetricName] = x.name
+		metric[model.MetricNameLabel] = x.name
 		if err := acc.add(metric, x.points); err != nil {
 			return err
 		}
@@ -244,8 +246,8 @@ func (s *scrape) read(body io.Reader) (page, error) {
 				break
 			}
 		}
-		if len(p.samples) > scrapeQueries*maxSeries/50 {
-			return errTooMany
+		if len(p.samples) > scrapeWatched {
+			return troublef(TooMany, "the queries select more than %d series of the page together: narrow the selectors", scrapeWatched)
 		}
 		return nil
 	})

@@ -1,0 +1,254 @@
+package diff
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bakegate/bakegate/internal/clean"
+)
+
+// add notes a difference at the path. One of the nodes is nil where a whole object is on one side alone.
+func (c *comparer) add(class Class, a, b *Node, sa, sb scope) {
+	if class != Changed {
+		c.changes = append(c.changes, c.oneSided(class, either(a, b), sa))
+		return
+	}
+	ch := c.change(Changed, a, b)
+	ch.From, ch.To, ch.Secret = c.mask.pair(a, b, sa, sb)
+	c.judge(&ch, a, b)
+	c.changes = append(c.changes, ch)
+}
+
+func either[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// oneSided makes the change of a value that one side alone has.
+func (c *comparer) oneSided(class Class, n *Node, s scope) Change {
+	a, b := n, (*Node)(nil)
+	if class == Extra {
+		a, b = nil, n
+	}
+	ch := c.change(class, a, b)
+	shown, secret := c.mask.show(n, s)
+	if len(c.path) == 0 && !n.scalar() {
+		shown = fmt.Sprintf("an object with %s", plural(n.leaves(), "value"))
+	}
+	if ch.Secret = secret; class == Missing {
+		ch.From = shown
+	} else {
+		ch.To = shown
+	}
+	if !n.scalar() {
+		ch.Values = n.leaves()
+	}
+	c.judge(&ch, a, b)
+	return ch
+}
+
+// reordered notes that a list has the same items in another order.
+func (c *comparer) reordered(a, b *Node, from, to string) {
+	ch := c.change(Changed, a, b)
+	ch.From, ch.To = clean.Cut(from, maxShown), clean.Cut(to, maxShown)
+	ch.Secret = strings.Contains(from+to, secretText)
+	if ch.From == ch.To {
+		ch.From, ch.To = "order: one way", "order: another way"
+	}
+	c.judge(&ch, nil, nil)
+	c.changes = append(c.changes, ch)
+}
+
+func (c *comparer) change(class Class, a, b *Node) Change {
+	ch := Change{Class: class, Object: c.id, segments: c.mask.printable(c.path)}
+	ch.Path = render(ch.segments)
+	if a != nil && c.previous != nil {
+		ch.FromAt = c.position(c.previous, a)
+	}
+	if b != nil && c.target != nil {
+		ch.ToAt = c.position(c.target, b)
+	}
+	return ch
+}
+
+func (c *comparer) position(o *Object, n *Node) Position {
+	return Position{File: c.mask.name(o.File), Line: n.Line, Column: n.Column}
+}
+
+// judge asks the rules. A forbidden value may stand below the change: what is missing as a whole is missing in all its parts.
+func (c *comparer) judge(ch *Change, a, b *Node) {
+	if e := c.rules.expected(c.id, c.names, ch.segments); e != nil {
+		ch.Rule = &e.rule
+	}
+	for i, f := range c.rules.forbids {
+		if !f.wants(ch.Class) || !(f.pattern.object(c.id, c.names)) {
+			continue
+		}
+		switch {
+		case f.pattern.path(ch.segments):
+			ch.forbids = append(ch.forbids, hit{i, ch.Path, ch.at()})
+		case !c.below(ch, i, c.previous, a):
+			c.below(ch, i, c.target, b)
+		}
+	}
+}
+
+func (ch Change) at() Position {
+	if ch.ToAt.Line > 0 {
+		return ch.ToAt
+	}
+	return ch.FromAt
+}
+
+// below looks for the first value under n that the forbid rule names.
+func (c *comparer) below(ch *Change, rule int, o *Object, n *Node) bool {
+	if n == nil || n.scalar() {
+		return false
+	}
+	found := false
+	visit := func(seg segment, child *Node) {
+		if found {
+			return
+		}
+		c.push(seg)
+		if path := c.mask.printable(c.path); c.rules.forbids[rule].pattern.path(path) {
+			ch.forbids = append(ch.forbids, hit{rule, render(path), c.position(o, child)})
+			found = true
+		} else {
+			found = c.below(ch, rule, o, child)
+		}
+		c.pop()
+	}
+	for _, k := range sortedKeys(n.Fields) {
+		if !c.silent(k, n.Fields[k]) {
+			visit(field(k), n.Fields[k])
+		}
+	}
+	c.eachItem(n, func(seg segment, i int) { visit(seg, n.Items[i]) })
+	return found
+}
+
+// maxShown bounds a value that is shown, in bytes.
+const maxShown = 200
+
+// show gives a value that one side alone has.
+func (m *masker) show(n *Node, s scope) (shown string, secret bool) {
+	switch {
+	case n.scalar() && s.secret(n), !n.scalar() && (s.always || s.named):
+		return secretText, true
+	case !n.scalar():
+		return describe(n), false
+	}
+	masked, hidden := m.mask(n.Value, hints{hex: s.hex})
+	return clean.Cut(typed(n, masked), maxShown), hidden
+}
+
+// pair gives two values that differ, around the place where they do.
+func (m *masker) pair(a, b *Node, sa, sb scope) (from, to string, secret bool) {
+	if hides(a, sa) || hides(b, sb) {
+		return secretText, secretChanged, true
+	}
+	x, hx := m.valueOf(a, sa)
+	y, hy := m.valueOf(b, sb)
+	secret = hx || hy
+	if x == y && secret {
+		return secretText, secretChanged, true
+	}
+	if a.Type != b.Type && a.scalar() && b.scalar() {
+		x, y = withType(a, x), withType(b, y)
+	}
+	x, y = window(x, y)
+	from, to = clean.Cut(x, maxShown), clean.Cut(y, maxShown)
+	if from == to || from == "" || to == "" { // they differ in what is not shown: white space, control characters
+		from, to = clean.Cut(strconv.QuoteToASCII(x), maxShown), clean.Cut(strconv.QuoteToASCII(y), maxShown)
+	}
+	return from, to, secret
+}
+
+func hides(n *Node, s scope) bool {
+	if n.scalar() {
+		return s.secret(n)
+	}
+	return s.always || s.named
+}
+
+func (m *masker) valueOf(n *Node, s scope) (string, bool) {
+	if !n.scalar() {
+		return describe(n), false
+	}
+	if n.Type == "null" {
+		return "null", false
+	}
+	return m.mask(n.Value, hints{hex: s.hex})
+}
+
+// typed gives a scalar as it is shown alone: a null and an empty text can be told apart.
+func typed(n *Node, masked string) string {
+	switch {
+	case n.Type == "null":
+		return "null"
+	case n.Value == "":
+		return `""`
+	}
+	return masked
+}
+
+// withType says what the value is where that is the difference: "1" is not 1.
+func withType(n *Node, shown string) string {
+	switch n.Type {
+	case "null":
+		return "null"
+	case "string":
+		return strconv.Quote(shown) + " (string)"
+	}
+	return shown + " (" + clean.Cut(n.Type, 40) + ")"
+}
+
+func describe(n *Node) string {
+	tag := ""
+	if n.Type != "" {
+		tag = clean.Cut(n.Type, 40) + " "
+	}
+	switch {
+	case n.IsMap && len(n.Fields) == 0:
+		return tag + "{}"
+	case n.IsList && len(n.Items) == 0:
+		return tag + "[]"
+	case n.IsMap:
+		return tag + "a mapping with " + plural(n.leaves(), "value")
+	}
+	return tag + "a list of " + plural(len(n.Items), "item")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// context is how much of two long texts is shown in front of their first difference, in bytes.
+const context = 40
+
+// window cuts two texts that are too long to be shown to where they begin to differ.
+func window(x, y string) (string, string) {
+	if len(x) <= maxShown && len(y) <= maxShown {
+		return x, y
+	}
+	i := 0
+	for i < len(x) && i < len(y) && x[i] == y[i] {
+		i++
+	}
+	i = max(0, i-context)
+	for i > 0 && i < len(x) && !utf8.RuneStart(x[i]) {
+		i--
+	}
+	if i == 0 {
+		return x, y
+	}
+	return "…" + x[i:], "…" + y[i:]
+}

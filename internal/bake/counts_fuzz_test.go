@@ -102,3 +102,17 @@ func sameSamples(t *testing.T, a, b []judge.Sample) {
 func filled(bs []judge.Bucket) []judge.Bucket {
 	return slices.DeleteFunc(slices.Clone(bs), func(b judge.Bucket) bool { return b.N == 0 })
 }
+
+// FuzzSelection holds for any text: no panic, and an empty bad is never zero events for another metric than total's.
+func FuzzSelection(f *testing.F) {
+	for _, s := range []string{`x{a="b"}`, `{__name__="x",c=~"5.."}`, `x{a=~"("}`, `{`, `x{a='\\''}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, bad string) {
+		s := &selection{bad: bad, total: "reqs"}
+		s.sawTotal(metric.Series{Name: "reqs", Labels: map[string]string{"code": "200"}})
+		if tr := s.trouble(); tr == nil && selectorName(bad) != "reqs" {
+			t.Errorf("%q is taken for zero events of reqs", bad)
+		}
+	})
+}

@@ -227,3 +227,12 @@ func (r *refusing) Range(ctx context.Context, qs []metric.Query, from, to time.T
 	}
 	return r.backend.Range(ctx, qs, from, to, step)
 }
+
+// sources returns the sources of the options by their names.
+func (o Options) sources() map[string]metric.Source {
+	m := make(map[string]metric.Source, len(o.Sources))
+	for n, s := range o.Sources {
+		m[n] = s.Source
+	}
+	return m
+}

@@ -44,15 +44,6 @@ type Resume struct {
 	Baseline map[string][]judge.Sample
 }
 
-// Sources returns the sources of the options by their names.
-func (o Options) sources() map[string]metric.Source {
-	m := make(map[string]metric.Source, len(o.Sources))
-	for n, s := range o.Sources {
-		m[n] = s.Source
-	}
-	return m
-}
-
 // EventKind says what an Event tells.
 type EventKind string
 

@@ -17,7 +17,7 @@ func (c *comparer) add(class Class, a, b *Node, sa, sb scope) {
 	}
 	ch := c.change(Changed, a, b)
 	ch.From, ch.To, ch.Secret = c.mask.pair(a, b, sa, sb)
-	c.judge(&ch, a, b)
+	c.judge(&ch, sided{c.previous, a, sa}, sided{c.target, b, sb})
 	c.changes = append(c.changes, ch)
 }
 
@@ -47,7 +47,7 @@ func (c *comparer) oneSided(class Class, n *Node, s scope) Change {
 	if !n.scalar() {
 		ch.Values = n.leaves()
 	}
-	c.judge(&ch, a, b)
+	c.judge(&ch, sided{c.previous, a, s}, sided{c.target, b, s})
 	return ch
 }
 
@@ -59,7 +59,7 @@ func (c *comparer) reordered(a, b *Node, from, to string) {
 	if ch.From == ch.To {
 		ch.From, ch.To = "order: one way", "order: another way"
 	}
-	c.judge(&ch, nil, nil)
+	c.judge(&ch, sided{}, sided{})
 	c.changes = append(c.changes, ch)
 }
 
@@ -79,8 +79,15 @@ func (c *comparer) position(o *Object, n *Node) Position {
 	return Position{File: c.mask.name(o.File), Line: n.Line, Column: n.Column}
 }
 
+// sided is the value of one side of a change, nil where it has none.
+type sided struct {
+	object *Object
+	node   *Node
+	scope  scope
+}
+
 // judge asks the rules. A forbidden value may stand below the change: what is missing as a whole is missing in all its parts.
-func (c *comparer) judge(ch *Change, a, b *Node) {
+func (c *comparer) judge(ch *Change, a, b sided) {
 	if e := c.rules.expected(c.id, c.names, ch.segments); e != nil {
 		ch.Rule = &e.rule
 	}
@@ -90,9 +97,9 @@ func (c *comparer) judge(ch *Change, a, b *Node) {
 		}
 		switch {
 		case f.pattern.path(ch.segments):
-			ch.forbids = append(ch.forbids, hit{i, ch.Path, ch.at()})
-		case !c.below(ch, i, c.previous, a):
-			c.below(ch, i, c.target, b)
+			ch.forbids = append(ch.forbids, hit{i, ch.Path, ch.at(), ""})
+		case !c.below(ch, i, a):
+			c.below(ch, i, b)
 		}
 	}
 }
@@ -104,31 +111,33 @@ func (ch Change) at() Position {
 	return ch.FromAt
 }
 
-// below looks for the first value under n that the forbid rule names.
-func (c *comparer) below(ch *Change, rule int, o *Object, n *Node) bool {
+// below looks for the first value in it that the forbid rule names.
+func (c *comparer) below(ch *Change, rule int, v sided) bool {
+	n := v.node
 	if n == nil || n.scalar() {
 		return false
 	}
 	found := false
-	visit := func(seg segment, child *Node) {
+	visit := func(seg segment, child *Node, s scope) {
 		if found {
 			return
 		}
 		c.push(seg)
 		if path := c.mask.printable(c.path); c.rules.forbids[rule].pattern.path(path) {
-			ch.forbids = append(ch.forbids, hit{rule, render(path), c.position(o, child)})
+			shown, _ := c.mask.show(child, s)
+			ch.forbids = append(ch.forbids, hit{rule, render(path), c.position(v.object, child), shown})
 			found = true
 		} else {
-			found = c.below(ch, rule, o, child)
+			found = c.below(ch, rule, sided{v.object, child, s})
 		}
 		c.pop()
 	}
 	for _, k := range sortedKeys(n.Fields) {
 		if !c.silent(k, n.Fields[k]) {
-			visit(field(k), n.Fields[k])
+			visit(field(k), n.Fields[k], c.mask.field(v.scope, n, k))
 		}
 	}
-	c.eachItem(n, func(seg segment, i int) { visit(seg, n.Items[i]) })
+	c.eachItem(n, func(seg segment, i int) { visit(seg, n.Items[i], c.mask.item(v.scope, n, i)) })
 	return found
 }
 
@@ -164,9 +173,14 @@ func (m *masker) pair(a, b *Node, sa, sb scope) (from, to string, secret bool) {
 	x, y = window(x, y)
 	from, to = clean.Cut(x, maxShown), clean.Cut(y, maxShown)
 	if from == to || from == "" || to == "" { // they differ in what is not shown: white space, control characters
-		from, to = clean.Cut(strconv.QuoteToASCII(x), maxShown), clean.Cut(strconv.QuoteToASCII(y), maxShown)
+		from, to = escaped(x), escaped(y)
 	}
 	return from, to, secret
+}
+
+// escaped shows what is not seen, runs of spaces too.
+func escaped(s string) string {
+	return clean.Cut(strings.ReplaceAll(strconv.QuoteToASCII(s), "  ", ` \x20`), maxShown)
 }
 
 func hides(n *Node, s scope) bool {

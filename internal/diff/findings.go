@@ -193,6 +193,13 @@ func (f *forbidding) finding() verdict.Finding {
 		}
 		e := bundle{changes: []Change{h.change}}.evidence()
 		e.What = clean.Text(where(h.change.Object, h.hit.path) + h.hit.at.suffix())
+		switch {
+		case h.hit.shown == "":
+		case h.change.Class == Extra:
+			e.Got = h.hit.shown
+		case h.change.Class == Missing:
+			e.Want = h.hit.shown
+		}
 		out.Evidence = append(out.Evidence, e)
 	}
 	return out
@@ -210,9 +217,11 @@ func (c *comparer) ruleFindings() []verdict.Finding {
 		switch {
 		case e.broken:
 			note(verdict.Note, ev, "mend its path or its date", "the expect rule %s can't be read and suppresses nothing", e.rule.Path)
+		case e.expired && e.used.Covers == 0:
+			note(verdict.Note, ev, "delete the rule", "the expect rule %s expired on %s and covers no difference", e.rule.Path, e.rule.Until)
 		case e.expired:
 			note(verdict.Note, ev, "make the states the same there, or give the rule a new date",
-				"the expect rule %s expired on %s: %s no longer expected because of it", e.rule.Path, e.rule.Until, are(e.used.Covers))
+				"the expect rule %s expired on %s: %s no longer expected by it", e.rule.Path, e.rule.Until, are(e.used.Covers))
 		case e.used.Covers == 0:
 			note(verdict.Note, ev, "delete the rule, or look for a slip in its path", "the expect rule %s covers no difference", e.rule.Path)
 		}

@@ -37,8 +37,23 @@ var guessed = listRule{keys: keys("name", "key", "id"), ordered: true}
 // atomic are lists that Kubernetes takes as a whole: by position, whatever is in them.
 var atomic = set("args command envFrom tolerations sources resizePolicy clusterIPs items")
 
-// unordered are lists of scalars in Kubernetes objects whose order has no meaning.
-var unordered = set("verbs apiGroups resources resourceNames policyTypes finalizers accessModes loadBalancerSourceRanges externalIPs add drop")
+// unordered are lists of scalars in Kubernetes objects whose order has no meaning; behind the name, what they must stand in.
+var unordered = map[string]string{
+	"verbs": "rules", "apiGroups": "rules", "resources": "rules", "resourceNames": "rules", "add": "capabilities", "drop": "capabilities",
+	"policyTypes": "spec", "accessModes": "spec", "loadBalancerSourceRanges": "spec", "externalIPs": "spec", "finalizers": "metadata",
+}
+
+// isBag says whether the list at the path is one of them.
+func isBag(path []segment) bool {
+	n := len(path)
+	in, ok := unordered[path[n-1].key]
+	for n--; ok && n > 0; n-- {
+		if path[n-1].kind == fieldSegment {
+			return path[n-1].key == in
+		}
+	}
+	return false
+}
 
 func keys(choices ...string) [][]string {
 	var ks [][]string
@@ -108,7 +123,7 @@ func (c *comparer) list(a, b *Node, sa, sb scope) {
 	if n := len(c.path); n > 0 {
 		name = c.path[n-1].key
 	}
-	if c.kubernetes && unordered[name] && scalars(a) && scalars(b) {
+	if c.kubernetes && len(c.path) > 1 && isBag(c.path) && scalars(a) && scalars(b) {
 		c.bag(a, b, sa, sb)
 		return
 	}

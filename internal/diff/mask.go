@@ -153,8 +153,11 @@ var pairAt = regexp.MustCompile(`[A-Za-z0-9_.+\-]+:[^\s:/@"']+[^\s"']*@(?:[A-Za-
 func maskPair(s string) string {
 	i := strings.LastIndexByte(s, '@')
 	host := s[i+1:]
-	user, _, _ := strings.Cut(s, ":")
+	user, password, _ := strings.Cut(s, ":")
+	port, _, slash := strings.Cut(password, "/")
 	switch {
+	case slash && digits(port): // host:port/path/@scope
+		return s
 	case host == "sha256:", host == "sha512:", user == "mailto", user == "sip", user == "npm", user == "acct":
 		return s
 	}
@@ -180,6 +183,6 @@ var commands = []*regexp.Regexp{
 // tokens begin like those of a well-known issuer.
 var tokens = regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[\w\-]{10,}|xox[a-z]-[\w\-]{8,}|xapp-[\w\-]{8,}|` +
 	`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}|AIza[\w\-]{20,}|ya29\.[\w\-.]{10,}|[sprw]k_(?:live|test)_\w{8,}|whsec_\w{8,}|sk-[\w\-]{16,}|SG\.[\w\-]{10,}\.[\w\-]{10,}|` +
-	`eyJ[\w\-]{8,}\.[\w\-]{4,}(?:\.[\w\-]*)?|npm_\w{16,}|dop_v1_\w{16,}|hv[sbr]\.[\w\-]{10,}|glsa_\w{10,}|glc_\w{10,}|pypi-[\w\-]{16,}|shp(?:at|ss|ca|pa)_\w{10,}|` +
+	`eyJ[\w\-]{8,}\.[\w\-.]*|npm_\w{16,}|dop_v1_\w{16,}|hv[sbr]\.[\w\-]{10,}|glsa_\w{10,}|glc_\w{10,}|pypi-[\w\-]{16,}|shp(?:at|ss|ca|pa)_\w{10,}|` +
 	`dapi[0-9a-f]{20,}|NRAK-\w{10,}|PMAK-[\w\-]{10,}|lin_api_\w{10,}|AGE-SECRET-KEY-\w+|dckr_pat_[\w\-]{10,}|sq0[a-z]{3}-[\w\-]{10,}|key-[0-9a-f]{32})` +
 	`|\$(?:apr1|2[aby]|[1567]|y|argon2\w*)\$\S+|\{S?SHA\d*\}\S+`)

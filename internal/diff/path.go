@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,13 +107,3 @@ func quoteValue(s string) string {
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `*`, `\*`)
 
 func quoteKey(s string) string { return `"` + escaper.Replace(s) + `"` }
-
-// comparePaths orders paths as a reader expects them: field by field, items by their index or keys.
-func comparePaths(a, b []segment) int { return slices.CompareFunc(a, b, compareSegments) }
-
-func compareSegments(a, b segment) int {
-	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.key, b.key), cmp.Compare(a.index, b.index),
-		slices.CompareFunc(a.names, b.names, func(x, y selector) int {
-			return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value))
-		}))
-}

@@ -88,9 +88,10 @@ type Change struct {
 
 // hit is a forbid rule that a change meets, with the value that it forbids: the change itself or one below it.
 type hit struct {
-	rule int
-	path string
-	at   Position
+	rule  int
+	path  string
+	at    Position
+	shown string // its value, masked, where it stands below the change
 }
 
 // Where gives Kind/name:path, which a rule takes as its pattern.

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -128,7 +129,7 @@ func newRuleSet(rules Rules, today time.Time) *ruleSet {
 		p, err := parsePattern(f.Path)
 		if err == nil {
 			for _, problem := range (Rules{Forbid: []Forbid{f}}).Validate() {
-				err = problem
+				err = errors.New(problem.Message)
 			}
 		}
 		f.Path, f.Reason = clean.Text(f.Path), clean.Text(f.Reason)

@@ -9,9 +9,8 @@ import (
 // says so. scope carries that down the tree.
 type scope struct {
 	// always: everything below is secret (a Secret's data). named: by a name, so that true and false are none, and neither is what
-	// only tells where the secret is (secretName, key of a secretKeyRef).
+	// only tells where the secret is (secretName, secretKeyRef).
 	always, named bool
-	ref           bool // in a reference to a secret: its key is a name
 	hex           bool // digests and commits may stand here
 }
 
@@ -35,13 +34,13 @@ func saysNothing(v string) bool {
 // field gives the scope of a field.
 func (m *masker) field(s scope, parent *Node, key string) scope {
 	k := m.kind(key)
-	child := scope{always: s.always, hex: k.hex, ref: k.ref}
+	child := scope{always: s.always, hex: k.hex}
 	switch {
-	case (key == "data" || key == "stringData") && isSecretObject(parent), key == "stringData", key == "lastApplied":
+	case (key == "data" || key == "stringData") && isSecretObject(parent), key == "stringData", key == "encryptedData", key == lastApplied:
 		child.always = true
 	case k.secret:
 		child.named = true
-	case s.named && !k.about && !(s.ref && key == "key"):
+	case s.named && !k.about:
 		child.named = true
 	case isValue(key) && m.beside(parent):
 		child.named = true
@@ -74,7 +73,6 @@ func (m *masker) beside(parent *Node) bool {
 
 // item gives the scope of a list's item: behind a flag of its own (--password, x) it is secret.
 func (m *masker) item(s scope, list *Node, i int) scope {
-	s.ref = false
 	if i == 0 || !list.Items[i].scalar() || !list.Items[i-1].scalar() {
 		return s
 	}
@@ -89,7 +87,6 @@ func (m *masker) item(s scope, list *Node, i int) scope {
 type nameKind struct {
 	secret bool // it is a secret
 	about  bool // it is about one: where it is, how long it lives
-	ref    bool // it refers to one
 	hex    bool // digests and commits may stand here
 }
 
@@ -115,8 +112,7 @@ func kindOf(name string) nameKind {
 	}
 	last, joined := words[len(words)-1], strings.Join(words, "")
 	k := nameKind{
-		about: aboutWords[last] || limitWords[words[0]] && len(words) > 1 || strings.HasPrefix(joined, "existingsecret"),
-		ref:   strings.HasSuffix(last, "ref") || last == "selector",
+		about: aboutWords[last] && !strings.Contains(joined, "webhookurl") && !strings.Contains(joined, "connectionuri") || limitWords[words[0]] && len(words) > 1 || strings.HasPrefix(joined, "existingsecret"),
 	}
 	for _, w := range words {
 		k.hex = k.hex || hexWords[w]

@@ -106,7 +106,8 @@ func DecodeJSON(r *Response, v any) error {
 		return fmt.Errorf("%s: got an empty reply (HTTP %d), want JSON", where, r.Status)
 	}
 	if err := json.Unmarshal(r.Body, v); err != nil {
-		return fmt.Errorf("%s: got %q, want JSON: %w", where, clean.Cut(r.safe(string(r.Body)), 120), err)
+		return fmt.Errorf("%s: got %q, want JSON: %w", where, clean.Cut(r.safe(string(r.Body)), 120),
+			&causeError{text: r.safe(err.Error()), err: err}) // encoding/json quotes what it cannot read
 	}
 	return nil
 }

@@ -37,8 +37,9 @@ func (s sums) since(o sums) sums {
 // Per candidate onset it keeps an e-process: the likelihood of the counts averaged over harms, divided by the likelihood averaged over
 // the null, i.e. over what the baseline leaves open (its own uncertainty and drift). The average of the e-processes over the onsets,
 // half of it on the deploy, is an e-process too, so that by Ville's inequality it reaches 1/alpha with a chance of at most alpha
-// however often one looks (Lindon & Malek, arXiv 2011.03567; Ramdas et al., Statistical Science 38(4), 2023). The log likelihood is
-// divided by phi (Wedderburn, Biometrika 61, 1974), which for phi >= 1 keeps an e-value one (Jensen).
+// however often one looks (Lindon & Malek, arXiv 2011.03567; Ramdas et al., Statistical Science 38(4), 2023). The chance is that over
+// history and window together. It is exact for independent events and phi = 1. Dividing the log likelihood by phi (Wedderburn,
+// Biometrika 61, 1974) makes it smaller for those, and is an approximation for bursts, which the simulations check.
 type test struct {
 	plan
 	null, alt weights // logarithms

@@ -14,6 +14,7 @@ const (
 	shareUnknown = 0.20 // allowed share of the time without history
 	shareLeast   = 0.05
 	gaugePhi     = 1.5 // at least: a gauge that crosses its bound stays there for a while
+	gaugePhiMost = 3.0 // beyond that the streaks of history say more
 	runSteps     = 3
 	runTime      = time.Minute
 	streakMost   = 10 * time.Minute
@@ -120,7 +121,7 @@ func gaugePlan(before []Sample, bound float64, below bool, text string) plan {
 	}
 	p := plan{Rule: ruleShare, Bound: bound, Below: below, Text: text, Base: observe(hist), Allowed: shareUnknown}
 	p.Known = p.Base.Total >= 10 // min
-	p.Base.Phi = math.Max(gaugePhi, p.Base.Phi)
+	p.Base.Phi = math.Min(gaugePhiMost, math.Max(gaugePhi, p.Base.Phi))
 	p.Streak = longest(hist)
 	if p.Base.Total >= 60 {
 		p.Allowed = math.Min(shareUnknown, math.Max(shareLeast, 2*p.Base.Bad/p.Base.Total))

@@ -16,7 +16,8 @@ func wilson(bad, n, phi, z float64) (lo, hi float64) {
 }
 
 // newcombe is the interval of the difference of two independent proportions, after - before, from their score intervals (Newcombe,
-// Statistics in Medicine 17, 1998, method 10).
+// Statistics in Medicine 17, 1998, method 10). It holds for one look at counts chosen beforehand: it explains a judgement and decides
+// nothing.
 func newcombe(after, before sums, phi, z float64) (lo, hi float64) {
 	l1, u1 := wilson(after.bad, after.total, phi, z)
 	l2, u2 := wilson(before.bad, before.total, phi, z)

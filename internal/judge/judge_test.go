@@ -114,6 +114,37 @@ func wellFormed(t *testing.T, name string, j Judgement) {
 	}
 }
 
+// However much traffic proves it, what is worse by less than the practical margin is no harm.
+func TestPracticalMargins(t *testing.T) {
+	errs := window(Spec{Name: "errors", Kind: Proportion, Compare: true}, 900)
+	before := even(-86400, 60, 1440, 30000, 3000000)
+	if j := baked(errs, before, even(0, 15, 60, 8200, 750000)); j.Status != Pass { // 1.09 times
+		t.Errorf("1.09 times: %s: %s", j.Status, j.Sentence)
+	}
+	if j := baked(errs, before, even(0, 15, 60, 9400, 750000)); j.Status != Fail { // 1.25 times
+		t.Errorf("1.25 times: %s: %s", j.Status, j.Sentence)
+	}
+	lat := window(Spec{Name: "latency", Kind: Histogram, Compare: true}, 900)
+	for scale, want := range map[float64]Status{1.06: Pass, 1.3: Fail} {
+		l := &latency{r: rand.New(rand.NewPCG(9, 9)), rps: 20000, slow: func(float64) (float64, float64) { return scale, scale }}
+		if j, _ := l.bake(lat, 900, 15); j.Status != want {
+			t.Errorf("%g times as slow: %s: %s; want %s", scale, j.Status, j.Sentence, want)
+		}
+	}
+}
+
+// Harm that begins late and is not proved yet does not pass on the strength of the quiet minutes before it.
+func TestLateHarmDoesNotPass(t *testing.T) {
+	spec := window(Spec{Name: "errors", Kind: Proportion, Compare: true}, 900)
+	before := even(-86400, 60, 1440, 10, 1000)
+	for bad, want := range map[float64]Status{2.5: Pass, 4.75: Unknown, 25: Fail} {
+		j := baked(spec, before, slices.Concat(even(0, 15, 48, 2.5, 250), even(720, 15, 12, bad, 250)))
+		if j.Status != want {
+			t.Errorf("%g of 250 in the last three minutes: %s: %s; want %s", bad, j.Status, j.Sentence, want)
+		}
+	}
+}
+
 // What Needed asks for is enough, at the rate seen, and little less is not.
 func TestNeeded(t *testing.T) {
 	spec := window(Spec{Name: "errors", Kind: Proportion, Compare: true}, 900)

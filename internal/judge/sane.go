@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -21,7 +22,13 @@ func sane(kind Kind, x Sample) (out Sample, clipped, ok bool) {
 		x.Buckets, x.Values = nil, nil
 	case Histogram:
 		x.Bad, x.Total, x.Values = 0, 0, nil
-		return x, false, saneBuckets(x.Buckets)
+		if !saneBuckets(x.Buckets) {
+			return x, false, false
+		}
+		x.Buckets = slices.Clone(x.Buckets)
+		if n := len(x.Buckets); n > 0 {
+			x.Buckets[n-1].Le = 0 // it has none, whatever stands there
+		}
 	default:
 		x.Bad, x.Total, x.Buckets = 0, 0, nil
 		x.Values = finiteValues(x.Values)

@@ -189,3 +189,32 @@ func TestBoolean(t *testing.T) {
 		wellFormed(t, c.name, j)
 	}
 }
+
+// A gauge that used to be beyond its limit for nine minutes now and then is not failed for doing so again.
+func TestGaugeStreaks(t *testing.T) {
+	spec := window(Spec{Name: "load", Kind: Gauge, Limits: []Limit{{Max: 1, HasMax: true, Text: "1"}}}, 900)
+	before := valued(-86400, 60, 1440, func(i int) []float64 {
+		if i%300 < 9 {
+			return []float64{2}
+		}
+		return []float64{0.5}
+	})
+	beyond := func(from, to int) []Sample {
+		return valued(0, 15, 60, func(i int) []float64 {
+			if i >= from && i < to {
+				return []float64{2}
+			}
+			return []float64{0.5}
+		})
+	}
+	s := New(spec, before)
+	for _, x := range beyond(0, 36)[:36] { // nine minutes
+		s.Add(x)
+		if j := s.Judge(); j.Status == Fail {
+			t.Fatalf("failed at %v: %s", x.To, j.Sentence)
+		}
+	}
+	if j := baked(spec, before, beyond(0, 60)); j.Status != Fail {
+		t.Errorf("beyond for 15 min: %s: %s", j.Status, j.Sentence)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ func Open(ctx context.Context, o Options, m sink.Marker, told Told, before Befor
 
 // Seal tells every tool the end and the verdict. A marker that Open could not make is made now.
 func Seal(ctx context.Context, o Options, m sink.Marker, told Told, before Before) []Result {
+	told = maps.Clone(told) // Before may write to the caller's while the tools are told
 	return tell(ctx, o, m, told, before, PhaseSeal, func(ctx context.Context, s Spec) (string, error) {
 		id := told[Key{s.Kind, PhaseOpen}].ID
 		return id, s.Sink.Seal(ctx, id, m)
@@ -91,9 +93,11 @@ func tell(ctx context.Context, o Options, m sink.Marker, told Told, before Befor
 	ctx, stop := context.WithTimeout(ctx, Limit)
 	defer stop()
 	results := make([]Result, len(o))
-	var wg sync.WaitGroup
 	for i, s := range o {
 		results[i] = prepare(s, m, told, before, phase)
+	}
+	var wg sync.WaitGroup
+	for i, s := range o {
 		if results[i].Skipped != "" || results[i].Err != nil {
 			continue
 		}

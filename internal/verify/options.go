@@ -4,7 +4,12 @@ package verify
 type Options struct {
 	Images    []Image    `yaml:"images"`
 	Signature *Signature `yaml:"signature"`
+
+	dir string
 }
+
+// InDir says where the relative paths of the section start: the folder of the configuration file.
+func (o *Options) InDir(dir string) { o.dir = dir }
 
 // Image is one image that is (to be) deployed and the artifact it must be.
 type Image struct {

@@ -19,7 +19,9 @@ type Source interface {
 type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the sources by the name of their block.
-var Sources = map[string]Build{}
+var Sources = map[string]Build{
+	"path": buildPath,
+}
 
 // Spec is a source in the configuration: `path: DIR`.
 type Spec struct {

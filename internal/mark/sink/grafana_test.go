@@ -262,6 +262,18 @@ func TestGrafanaTimes(t *testing.T) {
 			t.Errorf("%v %q %+v", err, again, only(t, f))
 		}
 	})
+	bubble(t, "a better start of a marker that no search found", func(t *testing.T, ctx context.Context) {
+		f := fake.NewGrafana(token)
+		f.LoseTags(1)
+		g := inProcess(t, f, grafanaOptions{})
+		m := marker()
+		id, err := g.Open(ctx, m)
+		m.Started = m.Started.Add(-time.Hour)
+		again, err2 := g.Open(ctx, m)
+		if err != nil || err2 != nil || id != again || only(t, f).Time != m.Started.UnixMilli() {
+			t.Errorf("%q %v, then %q %v: %+v", id, err, again, err2, only(t, f))
+		}
+	})
 	bubble(t, "an end before the start", func(t *testing.T, ctx context.Context) {
 		f := fake.NewGrafana(token)
 		g := inProcess(t, f, grafanaOptions{})

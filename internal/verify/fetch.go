@@ -1,0 +1,263 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/registry"
+)
+
+// Bounds of one image. An index of more images than maxImages, or deeper than maxDepth, is nobody's.
+const (
+	maxImages  = 64
+	maxDepth   = 3
+	atOnce     = 4
+	maxConfig  = 4 << 20
+	maxBundles = 100
+)
+
+// served is what a registry serves for a reference.
+type served struct {
+	ref       reference
+	digest    string
+	mediaType string
+	index     bool
+	images    []image  // the images of an index, or the one
+	extra     []string // digests of attestations in the index
+	movedTo   string   // what the tag names beside the digest of the reference, where it is another; "nothing" where it is gone
+}
+
+// image is one platform's image.
+type image struct {
+	platform string // "" where it is not known
+	digest   string // of its manifest
+	config   string // digest
+	missing  bool   // the index names it, the registry does not have it
+	created  time.Time
+}
+
+// badManifest says that what is served is no image one could deploy.
+type badManifest struct{ err error }
+
+func (e *badManifest) Error() string { return e.err.Error() }
+func (e *badManifest) Unwrap() error { return e.err }
+
+// fetcher reads one image.
+type fetcher struct {
+	client *registry.Client
+	ref    reference
+	slots  chan struct{}
+}
+
+// fetch gets what the reference names, hashes it, and follows an index to its images.
+func (f fetcher) fetch(ctx context.Context) (served, error) {
+	s := served{ref: f.ref}
+	m, err := f.client.Manifest(ctx, f.ref.deployed())
+	if err != nil {
+		return s, err
+	}
+	s.digest = m.Digest
+	doc, err := parseManifest(m.Bytes, m.ContentType)
+	if err != nil {
+		return s, &badManifest{err}
+	}
+	s.index, s.mediaType = doc.index(), mediaType(doc, m)
+	if f.ref.tag != "" && f.ref.digest != "" {
+		if s.movedTo, err = f.moved(ctx); err != nil {
+			return s, err
+		}
+	}
+	if !s.index {
+		s.images = []image{{digest: m.Digest, config: doc.Config.Digest}}
+		return s, nil
+	}
+	s.images, s.extra, err = f.follow(ctx, doc, 1, map[string]bool{m.Digest: true})
+	return s, err
+}
+
+func mediaType(d document, m registry.Manifest) string {
+	if d.MediaType != "" {
+		return d.MediaType
+	}
+	return m.ContentType
+}
+
+// moved looks where the tag of a reference with tag and digest points.
+func (f fetcher) moved(ctx context.Context) (string, error) {
+	m, err := f.client.Manifest(ctx, f.ref.repo.Tag(f.ref.tag))
+	switch {
+	case registry.IsMissing(err):
+		return "nothing", nil
+	case err != nil:
+		return "", err
+	case m.Digest == f.ref.digest:
+		return "", nil
+	}
+	return m.Digest, nil
+}
+
+// follow gets the manifests of an index. seen holds every digest on the way, so that no index is read twice.
+func (f fetcher) follow(ctx context.Context, doc document, depth int, seen map[string]bool) (images []image, extra []string, err error) {
+	if depth > maxDepth {
+		return nil, nil, &badManifest{fmt.Errorf("its index is nested deeper than %d", maxDepth)}
+	}
+	var todo []descriptor
+	for _, d := range doc.Manifests {
+		if d.attestation() {
+			extra = append(extra, d.Digest)
+		} else if !seen[d.Digest] {
+			seen[d.Digest] = true
+			todo = append(todo, d)
+		}
+	}
+	if len(seen) > maxImages+1 {
+		return nil, nil, &badManifest{fmt.Errorf("its index names more than %d images", maxImages)}
+	}
+	docs, missing, err := f.all(ctx, todo)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, d := range todo {
+		if missing[i] || !docs[i].index() {
+			images = append(images, image{platform: d.platform(), digest: d.Digest, config: docs[i].Config.Digest, missing: missing[i]})
+			continue
+		}
+		more, moreExtra, err := f.follow(ctx, docs[i], depth+1, seen)
+		if err != nil {
+			return nil, nil, err
+		}
+		images, extra = append(images, more...), append(extra, moreExtra...)
+	}
+	return images, extra, nil
+}
+
+// all gets manifests by digest, a few at a time. missing says which of them the registry does not have.
+func (f fetcher) all(ctx context.Context, ds []descriptor) (docs []document, missing []bool, err error) {
+	docs, missing = make([]document, len(ds)), make([]bool, len(ds))
+	errs := make([]error, len(ds))
+	var wg sync.WaitGroup
+	for i, d := range ds {
+		wg.Go(func() {
+			f.slots <- struct{}{}
+			defer func() { <-f.slots }()
+			m, err := f.client.Manifest(ctx, f.ref.repo.Digest(d.Digest))
+			if registry.IsMissing(err) {
+				missing[i] = true
+				return
+			}
+			if err == nil {
+				if docs[i], err = parseManifest(m.Bytes, m.ContentType); err != nil {
+					err = &badManifest{fmt.Errorf("the manifest of %s: %w", d.platform(), err)}
+				}
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	return docs, missing, first(errs)
+}
+
+// first is the first error; an outage goes before a finding, because it may be what made the finding.
+func first(errs []error) error {
+	var found error
+	for _, err := range errs {
+		if err != nil && !proves(err) {
+			return err
+		}
+		if found == nil {
+			found = err
+		}
+	}
+	return found
+}
+
+// proves reports whether an error shows that the image is wrong, rather than that it could not be looked at.
+func proves(err error) bool {
+	var other *registry.DigestError
+	var bad *badManifest
+	return errors.As(err, &other) || errors.As(err, &bad) || registry.IsMissing(err)
+}
+
+// describe adds what only the configs know: the platform of an image that is in no index, and when it was made.
+func (f fetcher) describe(ctx context.Context, s *served) error {
+	for i, im := range s.images {
+		if im.missing || im.platform != "" && !im.created.IsZero() || i > 0 && im.platform != "" {
+			continue // one image's time is enough
+		}
+		b, err := f.client.Blob(ctx, f.ref.repo, im.config, maxConfig)
+		if err != nil {
+			return err
+		}
+		var c config
+		if err := json.Unmarshal(b, &c); err != nil {
+			return &badManifest{fmt.Errorf("its config is no JSON: %w", err)}
+		}
+		s.images[i].created = c.created()
+		if im.platform == "" {
+			s.images[i].platform = c.platform()
+		}
+	}
+	return nil
+}
+
+// platforms lists the platforms that can be pulled.
+func (s served) platforms() []string {
+	var out []string
+	for _, im := range s.images {
+		if !im.missing && im.platform != "" {
+			out = append(out, im.platform)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (s served) configs() []string {
+	var out []string
+	for _, im := range s.images {
+		if im.config != "" {
+			out = append(out, im.config)
+		}
+	}
+	return out
+}
+
+func (s served) created() time.Time {
+	for _, im := range s.images {
+		if !im.created.IsZero() {
+			return im.created
+		}
+	}
+	return time.Time{}
+}
+
+func (s served) what() string {
+	if s.index {
+		return "the index of " + orNone(s.platforms())
+	}
+	return "an image's manifest"
+}
+
+// covers reports whether the platforms asked for are exactly this one, or the index has no other.
+func (s served) covers(platform string, asked []string) (others []string) {
+	all := asked
+	if len(all) == 0 {
+		for _, im := range s.images {
+			all = append(all, im.platform)
+		}
+	}
+	for _, p := range all {
+		if normal(p) != normal(platform) && !slices.Contains(others, p) {
+			others = append(others, p)
+		}
+	}
+	return others
+}
+
+func list(names []string) string { return strings.Join(names, ", ") }

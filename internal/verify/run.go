@@ -1,0 +1,221 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+// Phase is when verify runs.
+type Phase uint8
+
+// The phases. Behind the deploy the same finding means that the wrong image is live.
+const (
+	BeforeDeploy Phase = iota
+	AfterDeploy
+)
+
+// Result is what verify saw and found, in the order of the configuration.
+type Result struct {
+	Images   []ImageResult
+	Findings []verdict.Finding
+}
+
+// ImageResult is one image, as the registry serves it.
+type ImageResult struct {
+	Ref           string // as it was written
+	Digest        string // of the bytes that are served for Ref; "" where there were none
+	Pinned        string // REPOSITORY@DIGEST: deploy this, and no tag can move under it
+	Platforms     []string
+	ConfigDigests []string // of the images: what a runtime may report as image ID
+	MediaType     string
+	Created       time.Time // zero where it is not known
+}
+
+// Run looks at every image, a few at a time. built holds one entry per image, in their order. An error says that the registry (or the
+// trusted root of signatures) could not be read, or that the configuration cannot be used: it is never a finding about the image. The
+// result then holds what could be looked at.
+func Run(ctx context.Context, o Options, built []BuiltDigest, c *registry.Client, phase Phase) (Result, error) {
+	if len(built) != len(o.Images) {
+		return Result{}, fmt.Errorf("verify: got %d built digests for %d images; this is a mistake in bakegate", len(built), len(o.Images))
+	}
+	var policy *policy
+	if o.Signature != nil {
+		p, err := newPolicy(ctx, *o.Signature, o.dir)
+		if err != nil {
+			return Result{}, fmt.Errorf("verify.signature: %w", err)
+		}
+		policy = p
+	}
+	return o.run(ctx, built, c, phase, policy)
+}
+
+func (o Options) run(ctx context.Context, built []BuiltDigest, c *registry.Client, phase Phase, p *policy) (Result, error) {
+	checks, errs := make([]check, len(o.Images)), make([]error, len(o.Images))
+	slots, requests := make(chan struct{}, atOnce), make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for i := range o.Images {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			checks[i] = check{image: o.Images[i], built: built[i], policy: p, phase: phase, client: c, slots: requests}
+			errs[i] = checks[i].run(ctx)
+		})
+	}
+	wg.Wait()
+	var r Result
+	for _, k := range checks {
+		r.Images = append(r.Images, k.result)
+		r.Findings = append(r.Findings, k.findings...)
+	}
+	return r, errors.Join(errs...)
+}
+
+// check is the work on one image.
+type check struct {
+	image  Image
+	built  BuiltDigest
+	policy *policy
+	phase  Phase
+	client *registry.Client
+	slots  chan struct{}
+
+	f        fetcher
+	s        served
+	m        matched
+	result   ImageResult
+	findings []verdict.Finding
+}
+
+func (k *check) run(ctx context.Context) error {
+	k.result.Ref = k.image.Image
+	if err := checkDigest(k.built.Digest); err != nil {
+		return fmt.Errorf("what %s must be is not known: %w", k.image.Image, err)
+	}
+	ref, err := parseReference(k.image)
+	if err != nil {
+		return err
+	}
+	k.result.Ref = ref.text
+	k.f = fetcher{client: k.client, ref: ref, slots: k.slots}
+	k.s, err = k.f.fetch(ctx)
+	k.fill()
+	if err != nil {
+		return k.refuse(err)
+	}
+	if len(k.image.Platforms) > 0 || !k.s.index {
+		if err := k.f.describe(ctx, &k.s); err != nil {
+			return k.refuse(err)
+		}
+		k.fill()
+	}
+	if err := k.digest(ctx); err != nil {
+		return err
+	}
+	k.platforms()
+	return k.signature(ctx)
+}
+
+// fill writes down what is known so far.
+func (k *check) fill() {
+	k.result.Digest, k.result.MediaType = k.s.digest, k.s.mediaType
+	k.result.Platforms, k.result.ConfigDigests, k.result.Created = k.s.platforms(), k.s.configs(), k.s.created()
+	if k.s.digest != "" {
+		k.result.Pinned = k.f.ref.base + "@" + k.s.digest
+	}
+}
+
+// refuse turns an error that proves something into a finding; any other is returned.
+func (k *check) refuse(err error) error {
+	if !proves(err) {
+		return err
+	}
+	k.findings = append(k.findings, k.refusal(err))
+	return nil
+}
+
+// digest compares, and where nothing matches, asks the registry for what was built: that tells a moved tag from a push that never was,
+// and finds a platform's manifest deployed out of the built index. It changes nothing where the first comparison decided.
+func (k *check) digest(ctx context.Context) error {
+	k.m = match(k.built, k.s, k.image.Platforms)
+	if k.m.ok || k.m.only != "" || k.built.Kind == OfConfig {
+		return k.found(ctx, "")
+	}
+	other := k.f
+	other.ref = reference{text: k.f.ref.base + "@" + k.built.Digest, base: k.f.ref.base, repo: k.f.ref.repo, digest: k.built.Digest}
+	there, err := other.fetch(ctx)
+	switch {
+	case registry.IsMissing(err):
+		return k.found(ctx, "the built image is not in "+k.f.ref.base+": it was never pushed there, was deleted, or went to another repository")
+	case err != nil && proves(err):
+		return k.found(ctx, "asked for the built digest, the registry gives no usable image: "+err.Error())
+	case err != nil:
+		return err
+	}
+	if m, ok := inIndex(there, k.s); ok {
+		k.m = m
+		return k.found(ctx, "")
+	}
+	if m := converted(withConfigs(k.built, there), k.s, k.image.Platforms); m.ok {
+		k.m = m
+		return k.found(ctx, "")
+	}
+	cause := "the built image is in the repository, but this reference names another one"
+	if k.f.ref.digest == "" {
+		cause = "the built image is in the repository, but the tag names another one: the tag was moved, or was not moved to this build"
+	}
+	return k.found(ctx, cause)
+}
+
+// withConfigs is the built digest with the configs that the registry has for it; its bytes were hashed, so they are the build's.
+func withConfigs(b BuiltDigest, there served) BuiltDigest {
+	b.Configs = map[string]string{}
+	for _, im := range there.images {
+		b.Configs[im.platform+" "+im.digest] = im.config
+	}
+	return b
+}
+
+// found writes the finding about the digest, with the time of what is served where it is another image.
+func (k *check) found(ctx context.Context, cause string) error {
+	if !k.m.ok && k.s.created().IsZero() {
+		if err := k.f.describe(ctx, &k.s); err != nil && !proves(err) {
+			return err
+		}
+		k.fill()
+	}
+	k.findings = append(k.findings, k.digestFinding(cause))
+	if k.s.movedTo != "" {
+		k.findings = append(k.findings, k.movedFinding())
+	}
+	return nil
+}
+
+func (k *check) platforms() {
+	if fs := k.platformFindings(); len(fs) > 0 {
+		k.findings = append(k.findings, fs...)
+	}
+}
+
+// signature looks for signatures of what is served, or of the built index that it is a part of.
+func (k *check) signature(ctx context.Context) error {
+	if k.policy == nil {
+		return nil
+	}
+	digests := []string{k.s.digest}
+	if k.m.index != "" && !slices.Contains(digests, k.m.index) {
+		digests = append(digests, k.m.index)
+	}
+	f, err := k.policy.verify(ctx, k.client, k.f.ref, digests)
+	if err != nil {
+		return err
+	}
+	k.findings = append(k.findings, f)
+	return nil
+}

@@ -35,7 +35,7 @@ func (b *bake) describe(m Metric) string {
 		s += fmt.Sprintf(" %s %s", q.Kind, clean.Cut(q.Text, 200))
 	}
 	for _, l := range m.limits() {
-		s += ", limit " + l.Text
+		s += ", limit " + quantileName(l) + l.Text
 	}
 	if m.compares() {
 		s += ", compared with " + short(b.Options.Baseline.Window) + " before the deploy"
@@ -87,4 +87,12 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 		}
 	}
 	return as
+}
+
+// quantileName is "p99 " for a limit on the 99th percentile, and nothing for another one.
+func quantileName(l judge.Limit) string {
+	if l.Quantile == 0 {
+		return ""
+	}
+	return "p" + number(l.Quantile*100) + " "
 }

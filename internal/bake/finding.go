@@ -212,6 +212,7 @@ var hints = map[string]string{
 	judge.LowTraffic: "bake longer, or let on: map inconclusive/low-traffic for a service that is this quiet",
 	judge.NoBaseline: "a first deploy has nothing to compare with: give the metric a limit: too; a scraped service needs `bakegate begin` or --warm",
 	judge.NoData:     "see whether the service is scraped, and compare the query with what it exports",
+	judge.Unproved:   "look at the service: it looks worse, but that is within what chance and noise do; watch it longer or roll back by hand",
 	judge.NoCriteria: "give the metric a limit: or compare: before",
 }
 
@@ -222,7 +223,10 @@ func evidence(k judge.Kind, j judge.Judgement) (es []verdict.Evidence) {
 		add("before", counted(k, j.Before), "")
 	}
 	if j.After.Total > 0 {
-		add("after", counted(k, j.After), clean.Text(j.Criteria))
+		add("after", counted(k, j.After), "")
+	}
+	if j.Criteria != "" {
+		add("held to", clean.Text(j.Criteria), "")
 	}
 	if j.Level > 0 {
 		add(fmt.Sprintf("interval (%s%%)", number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")

@@ -71,12 +71,11 @@ func (m Metric) limits() []judge.Limit {
 
 func (l Limit) quantiles() (ls []judge.Limit) {
 	for _, q := range []struct {
-		name string
-		q    float64
-		b    Bound
-	}{{"p50", 0.5, l.P50}, {"p90", 0.9, l.P90}, {"p95", 0.95, l.P95}, {"p99", 0.99, l.P99}, {"p99.9", 0.999, l.P999}} {
+		q float64
+		b Bound
+	}{{0.5, l.P50}, {0.9, l.P90}, {0.95, l.P95}, {0.99, l.P99}, {0.999, l.P999}} {
 		if q.b.Set {
-			ls = append(ls, judge.Limit{Quantile: q.q, Max: q.b.V, HasMax: true, Text: q.name + " " + q.b.Text})
+			ls = append(ls, judge.Limit{Quantile: q.q, Max: q.b.V, HasMax: true, Text: q.b.Text})
 		}
 	}
 	return ls

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -64,7 +65,7 @@ func (c *comparer) reordered(a, b *Node, from, to string) {
 }
 
 func (c *comparer) change(class Class, a, b *Node) Change {
-	ch := Change{Class: class, Object: c.id, segments: c.mask.printable(c.path)}
+	ch := Change{Class: class, Object: c.id, segments: slices.Clone(c.printable())}
 	ch.Path = render(ch.segments)
 	if a != nil && c.previous != nil {
 		ch.FromAt = c.position(c.previous, a)
@@ -123,7 +124,7 @@ func (c *comparer) below(ch *Change, rule int, v sided) bool {
 			return
 		}
 		c.push(seg)
-		if path := c.mask.printable(c.path); c.rules.forbids[rule].pattern.path(path) {
+		if path := c.printable(); c.rules.forbids[rule].pattern.path(path) {
 			shown, _ := c.mask.show(child, s)
 			ch.forbids = append(ch.forbids, hit{rule, render(path), c.position(v.object, child), shown})
 			found = true

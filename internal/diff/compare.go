@@ -68,6 +68,7 @@ func (c *comparer) namespace(ps pairing) {
 	if c.previous == nil && c.target == nil {
 		return // nothing was paired by it: each object tells its own
 	}
+	c.shown = c.shown[:0]
 	c.id, c.names, c.path = ObjectID{Kind: "*", Name: "*"}, nil, []segment{field("metadata"), field("namespace")}
 	a, b := namespaceNode(c.previous), namespaceNode(c.target)
 	switch {

@@ -14,9 +14,6 @@ func FuzzPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := parsePattern(s)
 		if err != nil {
-			if !strings.Contains(s, ":") && s == "**" {
-				t.Fatal(err)
-			}
 			return
 		}
 		p.covers(ObjectID{Kind: "Deployment", Name: "web"}, nil, path)
@@ -37,7 +34,10 @@ func FuzzPathRoundTrip(f *testing.F) {
 			return
 		}
 		m := newMasker()
-		path := m.printable([]segment{field(key), {kind: itemSegment, names: []selector{{sel, value}}}, at(index), field("z")})
+		path := []segment{field(key), {kind: itemSegment, names: []selector{{sel, value}}}, at(index), field("z")}
+		for i := range path {
+			path[i] = m.segment(path[i])
+		}
 		shown := render(path)
 		if len(shown) > maxPattern-20 {
 			return

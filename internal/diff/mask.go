@@ -14,10 +14,11 @@ const (
 // elsewhere too.
 type masker struct {
 	kinds map[string]nameKind
+	names map[string]string // what name gave
 	known *strings.Replacer // nil until the secrets of both trees are known
 }
 
-func newMasker() *masker { return &masker{kinds: map[string]nameKind{}} }
+func newMasker() *masker { return &masker{kinds: map[string]nameKind{}, names: map[string]string{}} }
 
 // hints are what is known of a text's place.
 type hints struct {

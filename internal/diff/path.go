@@ -33,30 +33,30 @@ func at(i int) segment         { return segment{kind: indexSegment, index: i} }
 // maxSegment bounds one text of a path that is shown, in bytes.
 const maxSegment = 200
 
-// printable gives a path whose texts may be shown: masked, then cleaned. Rules look at the same texts, so that what is shown can be
-// written into a rule.
-func (m *masker) printable(path []segment) []segment {
-	out := make([]segment, len(path))
-	for i, s := range path {
-		s.key = m.name(s.key)
-		if s.kind == itemSegment {
-			s.names = slices.Clone(s.names)
-			for j := range s.names {
-				s.names[j].value = m.name(s.names[j].value)
-			}
+// segment gives a step of a path with texts that may be shown: masked, then cleaned. Rules look at the same texts, so that what is
+// shown can be written into a rule.
+func (m *masker) segment(s segment) segment {
+	s.key = m.name(s.key)
+	if s.kind == itemSegment {
+		s.names = slices.Clone(s.names)
+		for j := range s.names {
+			s.names[j].value = m.name(s.names[j].value)
 		}
-		out[i] = s
 	}
-	return out
+	return s
 }
 
-// name masks and cleans a text that names something: a key, an object, a file.
+// name masks and cleans a text that names something: a key, an object, a file. The answers are kept, as names come again.
 func (m *masker) name(s string) string {
-	if plain(s) && len(s) < minRandom && m.known == nil {
-		return s
+	if out, ok := m.names[s]; ok {
+		return out
 	}
 	masked, _ := m.mask(s, hints{hex: true})
-	return clean.Cut(masked, maxSegment)
+	out := clean.Cut(masked, maxSegment)
+	if len(m.names) < 100_000 && len(s) <= maxSegment {
+		m.names[s] = out
+	}
+	return out
 }
 
 // render writes a path. The result parses as a pattern that matches it.

@@ -19,14 +19,27 @@ type comparer struct {
 	names      []string // both objects' names, as rules may know them
 	kubernetes bool
 	path       []segment
+	shown      []segment // path as it may be shown, as far as somebody asked
 }
 
 func (c *comparer) push(s segment) { c.path = append(c.path, s) }
-func (c *comparer) pop()           { c.path = c.path[:len(c.path)-1] }
+
+func (c *comparer) pop() {
+	c.path = c.path[:len(c.path)-1]
+	c.shown = c.shown[:min(len(c.shown), len(c.path))]
+}
+
+// printable gives the path as it may be shown. It is good until the next pop.
+func (c *comparer) printable() []segment {
+	for len(c.shown) < len(c.path) {
+		c.shown = append(c.shown, c.mask.segment(c.path[len(c.shown)]))
+	}
+	return c.shown
+}
 
 // begin takes up a pair.
 func (c *comparer) begin(p pair) {
-	c.pair, c.path = p, c.path[:0]
+	c.pair, c.path, c.shown = p, c.path[:0], c.shown[:0]
 	o := p.either()
 	c.id, c.names = c.identify(o), nil
 	if p.previous != nil && p.target != nil && p.previous.Name != p.target.Name {
@@ -173,5 +186,5 @@ func (c *comparer) eachItem(n *Node, yield func(seg segment, i int)) {
 }
 
 func (c *comparer) expected() *expecting {
-	return c.rules.expected(c.id, c.names, c.mask.printable(c.path))
+	return c.rules.expected(c.id, c.names, c.printable())
 }

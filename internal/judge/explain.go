@@ -46,7 +46,9 @@ func (t *test) limit() string {
 func (s *State) subject(t *test, c sums) string {
 	p := percent(ratio(c))
 	switch t.Rule {
-	case ruleScale, ruleSlow:
+	case ruleSlow:
+		return fmt.Sprintf("%s above %s for %s of requests", s.spec.Name, t.Text, p)
+	case ruleScale:
 		return fmt.Sprintf("%s above %s for %s of requests", s.spec.Name, plain(t.Bound), p)
 	case ruleShare:
 		word := "above"

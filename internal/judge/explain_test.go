@@ -58,7 +58,7 @@ func TestSentences(t *testing.T) {
 			"latency above 0.5 for 0.67% of requests vs 1.0% before (-0.33 pp, 99% CI -0.43 to -0.23 pp): three times as many is excluded, and so is twice the share that p99 500ms allows",
 			baked(lat, history, repeated(0, 15, 60, le, 378, 300, 67, 4, 1))},
 		{"latency fail",
-			"latency above 0.5 for 13% of requests against at most 1.0% by its limit p99 500ms (99% CI 13% to 14%), evidence more than 1e15:1, since the deploy",
+			"latency above 500ms for 13% of requests against at most 1.0% by its limit p99 500ms (99% CI 13% to 14%), evidence more than 1e15:1, since the deploy",
 			baked(lat, history, repeated(0, 15, 60, le, 200, 250, 200, 80, 20))},
 		{"gauge pass",
 			"memory above 0.8 for 0% of the time (its limit 80%; mean 0.5): staying there is excluded",

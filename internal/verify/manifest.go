@@ -58,7 +58,7 @@ func parseManifest(b []byte, contentType string) (document, error) {
 	d.isIndex = manifests
 	said := strings.Contains(d.MediaType, "index") || strings.Contains(d.MediaType, "manifest.list")
 	switch {
-	case strings.Contains(contentType, "manifest.v1+"), d.SchemaVersion == 1, len(d.FSLayers) > 0:
+	case strings.Contains(contentType, "docker.distribution.manifest.v1"), d.SchemaVersion == 1, len(d.FSLayers) > 0:
 		return d, errors.New("it is in Docker's schema 1, or the registry calls it so: that form has no digest of what it holds; push it again with a current tool")
 	case d.SchemaVersion != 2:
 		return d, fmt.Errorf("its schemaVersion is %d, want 2", d.SchemaVersion)

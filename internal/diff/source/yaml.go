@@ -105,15 +105,13 @@ func (c *converter) fail(n *yaml.Node, format string, args ...any) error {
 }
 
 func (c *converter) node(n *yaml.Node, depth int) (*diff.Node, error) {
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
 	if err := c.nodes.take(depth); err != nil {
 		return nil, c.fail(n, "%w", err)
 	}
 	switch n.Kind {
-	case yaml.DocumentNode:
-		if len(n.Content) == 0 {
-			return &diff.Node{Type: "null"}, nil
-		}
-		return c.node(n.Content[0], depth)
 	case yaml.AliasNode:
 		return c.alias(n, depth)
 	case yaml.MappingNode:

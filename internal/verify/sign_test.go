@@ -1,0 +1,242 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// The signer in these tests.
+const (
+	issuer   = "https://token.actions.githubusercontent.com"
+	identity = "https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1"
+	signType = "https://sigstore.dev/cosign/sign/v1"
+)
+
+// keyPair is a signing key and the file with its public part.
+type keyPair struct {
+	private *ecdsa.PrivateKey
+	path    string
+}
+
+func newKey(t testing.TB) keyPair {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.MarshalPKIXPublicKey(private.Public())
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "cosign.pub")
+	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
+	return keyPair{private, path}
+}
+
+func (k keyPair) sign(t testing.TB, payload []byte) []byte {
+	t.Helper()
+	s, err := signature.LoadSigner(k.private, crypto.SHA256)
+	must(t, err)
+	sig, err := s.SignMessage(bytes.NewReader(payload))
+	must(t, err)
+	return sig
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// claim is the payload of the simple signing form.
+func claim(repo, digest string) []byte {
+	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, repo, digest)
+}
+
+// layerOf is one signature of the tag form.
+type layerOf struct {
+	payload     []byte
+	annotations map[string]string
+}
+
+func (k keyPair) layer(t testing.TB, payload []byte) layerOf {
+	return layerOf{payload, map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(k.sign(t, payload))}}
+}
+
+// keyless signs a payload in the tag form with a certificate, as Fulcio and Rekor would have it.
+func keyless(t testing.TB, vs *ca.VirtualSigstore, identity string, payload []byte, at time.Time) layerOf {
+	t.Helper()
+	e, err := vs.SignAtTime(identity, issuer, payload, at)
+	must(t, err)
+	sc, err := e.SignatureContent()
+	must(t, err)
+	vc, err := e.VerificationContent()
+	must(t, err)
+	entries, err := e.TlogEntries()
+	must(t, err)
+	entry := entries[0]
+	payloadOf := tlog.RekorPayload{Body: entry.Body(), IntegratedTime: entry.IntegratedTime().Unix(), LogIndex: entry.LogIndex(),
+		LogID: hex.EncodeToString([]byte(entry.LogKeyID()))}
+	set, err := vs.RekorSignPayload(payloadOf)
+	must(t, err)
+	b, err := json.Marshal(map[string]any{"SignedEntryTimestamp": set, "Payload": payloadOf})
+	must(t, err)
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vc.Certificate().Raw})
+	return layerOf{payload, map[string]string{
+		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sc.Signature()),
+		"dev.sigstore.cosign/certificate":    string(cert),
+		"dev.sigstore.cosign/bundle":         string(b),
+	}}
+}
+
+// rawManifest is pushed as it is.
+type rawManifest struct {
+	b  []byte
+	mt ggcrtypes.MediaType
+}
+
+func (r rawManifest) RawManifest() ([]byte, error)            { return r.b, nil }
+func (r rawManifest) MediaType() (ggcrtypes.MediaType, error) { return r.mt, nil }
+
+// blob pushes a blob and describes it.
+func (w *world) blob(b []byte, mt string) map[string]any {
+	w.t.Helper()
+	l := static.NewLayer(b, ggcrtypes.MediaType(mt))
+	repo, err := name.NewRepository(w.ref(""))
+	must(w.t, err)
+	must(w.t, remote.WriteLayer(repo, l))
+	return map[string]any{"mediaType": mt, "digest": digestOf(w.t, l), "size": len(b)}
+}
+
+// manifest pushes a manifest of layers and returns its digest.
+func (w *world) manifest(suffix string, more map[string]any, layers ...map[string]any) string {
+	w.t.Helper()
+	m := map[string]any{"schemaVersion": 2, "mediaType": string(ggcrtypes.OCIManifestSchema1),
+		"config": w.blob([]byte("{}"), "application/vnd.oci.empty.v1+json"), "layers": layers}
+	for k, v := range more {
+		m[k] = v
+	}
+	b, err := json.Marshal(m)
+	must(w.t, err)
+	return w.push(suffix, rawManifest{b, ggcrtypes.OCIManifestSchema1})
+}
+
+// signTag pushes signatures under the tag of a digest.
+func (w *world) signTag(digest string, sigs ...layerOf) {
+	w.t.Helper()
+	var layers []map[string]any
+	for _, s := range sigs {
+		l := w.blob(s.payload, "application/vnd.dev.cosign.simplesigning.v1+json")
+		l["annotations"] = s.annotations
+		layers = append(layers, l)
+	}
+	w.manifest(":sha256-"+digest[len("sha256:"):]+".sig", nil, layers...)
+}
+
+// refer pushes a bundle that refers to subject.
+func (w *world) refer(subject string, bundle []byte) {
+	w.t.Helper()
+	const mt = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	sum := hex.EncodeToString([]byte(subject + string(bundle)))
+	w.manifest(":bundle-"+sum[len(sum)-40:], map[string]any{"artifactType": mt, "subject": map[string]any{
+		"mediaType": string(ggcrtypes.OCIManifestSchema1), "digest": subject, "size": 1}}, w.blob(bundle, mt))
+}
+
+// statement is what a bundle signs.
+func statement(digest, predicateType string) []byte {
+	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":{}}`, digest[len("sha256:"):], predicateType)
+}
+
+func protoEnvelope(t testing.TB, payload, sig []byte) *protobundle.Bundle_DsseEnvelope {
+	t.Helper()
+	return &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{PayloadType: "application/vnd.in-toto+json", Payload: payload,
+		Signatures: []*protodsse.Signature{{Sig: sig}}}}
+}
+
+func marshal(t testing.TB, b *protobundle.Bundle) []byte {
+	t.Helper()
+	b.MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	out, err := protojson.Marshal(b)
+	must(t, err)
+	return out
+}
+
+// bundle signs a statement with the key, without a log.
+func (k keyPair) bundle(t testing.TB, stmt []byte) []byte {
+	t.Helper()
+	sig := k.sign(t, dsse.PAE("application/vnd.in-toto+json", stmt))
+	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(t, stmt, sig), VerificationMaterial: &protobundle.VerificationMaterial{
+		Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: "key"}}}})
+}
+
+// keylessBundle signs a statement with a certificate, with an entry and a proof of the log.
+func keylessBundle(t testing.TB, vs *ca.VirtualSigstore, identity string, stmt []byte) []byte {
+	t.Helper()
+	e, err := vs.AttestAtTime(identity, issuer, stmt, time.Now().Add(5*time.Minute), true)
+	must(t, err)
+	sc, err := e.SignatureContent()
+	must(t, err)
+	vc, err := e.VerificationContent()
+	must(t, err)
+	entries, err := e.TlogEntries()
+	must(t, err)
+	entry := entries[0].TransparencyLogEntry()
+	entry.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
+	set, err := vs.RekorSignPayload(tlog.RekorPayload{Body: base64.StdEncoding.EncodeToString(entry.GetCanonicalizedBody()), IntegratedTime: entry.GetIntegratedTime(),
+		LogIndex: entry.GetLogIndex(), LogID: hex.EncodeToString(entry.GetLogId().GetKeyId())})
+	must(t, err)
+	entry.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: set}
+	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(t, stmt, sc.Signature()), VerificationMaterial: &protobundle.VerificationMaterial{
+		Content:     &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: vc.Certificate().Raw}},
+		TlogEntries: []*protorekor.TransparencyLogEntry{entry}}})
+}
+
+// trustedRootFile writes what vs is trusted for as a trusted_root.json.
+func trustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
+	t.Helper()
+	logs := func(ls map[string]*root.TransparencyLog) map[string]*root.TransparencyLog {
+		for id, l := range ls { // in process the ID is hexadecimal text, in the file it is bytes
+			b, err := hex.DecodeString(id)
+			must(t, err)
+			l.ID, l.SignatureHashFunc = b, crypto.SHA256
+		}
+		return ls
+	}
+	tr, err := root.NewTrustedRoot(root.TrustedRootMediaType01, vs.FulcioCertificateAuthorities(), logs(vs.CTLogs()), vs.TimestampingAuthorities(), logs(vs.RekorLogs()))
+	must(t, err)
+	b, err := tr.MarshalJSON()
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "root.json"), b, 0o600))
+}
+
+// signed runs verify with a policy that newPolicy would make of Options.
+func signed(t testing.TB, w *world, digest string, p *policy) (Result, error) {
+	t.Helper()
+	return Options{Images: []Image{{Image: w.ref(":v1")}}}.run(context.Background(), []BuiltDigest{built(t, digest)}, quick(), BeforeDeploy, p)
+}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/bakegate/bakegate/internal/demo/shop"
+	"github.com/bakegate/bakegate/internal/mark/sink/fake"
 	"github.com/bakegate/bakegate/internal/realtest"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/report"
@@ -46,7 +48,7 @@ var built = sync.OnceValues(func() (string, error) {
 
 const (
 	e2eRPS    = 50
-	e2eWindow = 36 * time.Second
+	e2eWindow = 30 * time.Second
 	e2eConfig = `version: 1
 service: shop
 environment: production
@@ -224,6 +226,7 @@ func TestEndToEndCutForTheWindow(t *testing.T) {
 
 // Cut for a third of the window: what was missed is fetched afterwards, and the verdict is the one it would have had.
 func TestEndToEndCutForAThird(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		rate   float64
 		exit   int
@@ -279,7 +282,7 @@ func observed(r *report.Report) time.Duration {
 // The tag was moved between the build and the deploy.
 func TestEndToEndTagMoved(t *testing.T) {
 	t.Parallel()
-	host := realRegistry(t)
+	host := realtest.Registry(t, "", "").Addr
 	tag, err := name.NewTag(host + "/acme/shop:2")
 	if err != nil {
 		t.Fatal(err)
@@ -346,4 +349,69 @@ func TestVerdictJSONForm(t *testing.T) {
 	}
 }
 
-func realRegistry(t *testing.T) string { return inProcessRegistry(t) }
+// A signal ends the run in under 5 s, in the deploy command and in the bake, with the markers sealed and the journal closed.
+func TestSignalsEndTheRun(t *testing.T) {
+	t.Parallel()
+	bin, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		sig     os.Signal
+		command []string
+	}{
+		"TERM in the bake":                      {syscall.SIGTERM, nil},
+		"INT in the bake":                       {os.Interrupt, nil},
+		"TERM in a deploy command that ignores": {syscall.SIGTERM, []string{"--", "sh", "-c", "trap '' TERM INT; sleep 30 & wait; sleep 30"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := fake.NewGrafana("token-of-the-test")
+			defer g.Close()
+			s := httptest.NewServer(&littleShop{rps: 100, since: time.Now().Add(-time.Hour), version: "1"})
+			defer s.Close()
+			e := &e2e{t: t, dir: t.TempDir()}
+			e.write("bakegate.yaml", fmt.Sprintf(`version: 1
+service: shop
+environment: production
+mark:
+  grafana:
+    url: %s
+    token: ${GRAFANA_TOKEN}
+bake:
+  window: 1m
+  step: 1s
+  sources:
+    shop:
+      scrape:
+        url: %s/metrics
+  metrics:
+    - name: errors
+      bad: http_requests_total{code=~"5.."}
+      total: http_requests_total
+      limit: 5%%
+`, g.URL(), s.URL))
+			cmd := exec.Command(bin, append([]string{"run"}, tt.command...)...)
+			cmd.Dir, cmd.Env = e.dir, append(os.Environ(), "GRAFANA_TOKEN=token-of-the-test")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			sent := time.Now()
+			_ = cmd.Process.Signal(tt.sig)
+			_ = cmd.Wait()
+			took := time.Since(sent)
+			t.Logf("ended %s after the signal", took.Round(time.Millisecond))
+			if took > 5*time.Second || cmd.ProcessState.ExitCode() != 15 {
+				t.Errorf("exit %d after %s, want 15 within 5s", cmd.ProcessState.ExitCode(), took)
+			}
+			if as := g.Annotations(); len(as) != 1 || !strings.Contains(fmt.Sprint(as[0].Tags), "verdict:aborted") {
+				t.Errorf("annotations: %+v", as)
+			}
+			es, err := record.ReadDir(filepath.Join(e.dir, "bakegate-out"))
+			if err != nil || len(es) == 0 || es[len(es)-1].Type != record.TypeVerdict {
+				t.Errorf("the journal is not closed: %v", err)
+			}
+		})
+	}
+}

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +36,7 @@ import (
 
 // The scripts run the real binary: testscript starts this test binary again as "bakegate".
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // most of these tests wait for a window to end
 	testscript.Main(m, map[string]func(){
 		"bakegate":  main,
 		"setdeploy": setDeploy,
@@ -70,7 +74,7 @@ func TestScripts(t *testing.T) {
 
 // exits runs bakegate and wants an exit code: exits 13 run ...
 func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
+	if neg || len(args) < 1 {
 		ts.Fatalf("usage: exits CODE COMMAND ...")
 	}
 	err := ts.Exec("bakegate", args[1:]...)
@@ -105,6 +109,10 @@ func (s *littleShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bad, s.since, s.version = s.next, time.Now(), "2"
 		return
 	}
+	if r.URL.Path == "/api/v1/query" {
+		s.prometheus(w, r)
+		return
+	}
 	if r.URL.Path != "/metrics" {
 		http.NotFound(w, r)
 		return
@@ -118,6 +126,30 @@ func (s *littleShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.since.Unix())
 	fmt.Fprintf(w, "# TYPE app_info gauge\napp_info{version=%q} 1\n", s.version)
 	fmt.Fprintf(w, "# TYPE queue_length gauge\nqueue_length 3\n")
+}
+
+// prometheus answers the one question that the bake asks of a Prometheus, with a point a second: http_requests_total{...}[RANGE].
+func (s *littleShop) prometheus(w http.ResponseWriter, r *http.Request) {
+	at, _ := strconv.ParseFloat(r.FormValue("time"), 64)
+	m := regexp.MustCompile(`^(.*)\[(\w+)\]$`).FindStringSubmatch(r.FormValue("query"))
+	if m == nil {
+		http.Error(w, "not a range selector", http.StatusBadRequest)
+		return
+	}
+	length, _ := time.ParseDuration(m[2])
+	var ok, bad []string
+	for t := math.Ceil(at - length.Seconds()); t <= at && t <= float64(time.Now().Unix()); t++ {
+		if n := s.rps * (t - float64(s.since.Unix())); n >= 0 {
+			ok = append(ok, fmt.Sprintf(`[%.0f,"%.0f"]`, t, n-math.Floor(n*s.bad)))
+			bad = append(bad, fmt.Sprintf(`[%.0f,"%.0f"]`, t, math.Floor(n*s.bad)))
+		}
+	}
+	series := fmt.Sprintf(`{"metric":{"__name__":"http_requests_total","code":"500"},"values":[%s]}`, strings.Join(bad, ","))
+	if !strings.Contains(m[1], "5..") {
+		series += fmt.Sprintf(`,{"metric":{"__name__":"http_requests_total","code":"200"},"values":[%s]}`, strings.Join(ok, ","))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[%s]}}`, series)
 }
 
 // startShop starts a little shop: shop RPS BAD-BEFORE BAD-AFTER. $SHOP is its address.

@@ -87,8 +87,11 @@ func (a *arrival) watermark() time.Time {
 	return w
 }
 
-// patience is how long behind the window's end its last points are waited for.
-func (a *arrival) patience() time.Duration { return a.lag + max(3*a.interval, 90*time.Second) }
+// patience is how long behind the window's end its last points are waited for: long enough for three scrapes, and for a backend that
+// restarts, but no longer than the window itself was.
+func (a *arrival) patience(window time.Duration) time.Duration {
+	return a.lag + max(3*a.interval, min(90*time.Second, window))
+}
 
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -237,7 +237,7 @@ func (w *watch) done() bool {
 func (w *watch) patience() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.arrival.patience()
+	return w.arrival.patience(w.spec.End.Sub(w.spec.Start))
 }
 
 func (w *watch) interval() time.Duration {

@@ -79,20 +79,16 @@ func (s *session) warmFor() time.Duration {
 	if s.o.warm >= 0 {
 		return s.o.warm
 	}
-	if s.needsWarm() {
+	if b := s.file.Bake; b != nil && b.NeedsWarm() {
 		return defaultWarm
 	}
 	return 0
 }
 
-// needsWarm says whether a metric is compared with before and its source cannot be asked for it later.
-func (s *session) needsWarm() bool {
-	b := s.file.Bake
-	if b == nil {
-		return false
-	}
-	for _, m := range b.Metrics {
-		if m.Compare != "" && !b.Sources[m.From].Source.Traits().History {
+// hasHistory says whether some source of the bake can be asked for the past.
+func (l *loaded) hasHistory() bool {
+	for _, s := range l.file.Bake.Sources {
+		if s.Source.Traits().History {
 			return true
 		}
 	}

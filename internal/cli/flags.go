@@ -92,6 +92,9 @@ func (a *app) parse(name string, args []string, extra func(*flag.FlagSet, *optio
 	if err := a.inputs(fs, o); err != nil {
 		return nil, err
 	}
+	if _, _, err := o.times(); err != nil {
+		return nil, err
+	}
 	if o.format != "text" && o.format != "json" {
 		return nil, usagef("--format %q: want text or json", o.format)
 	}

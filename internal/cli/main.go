@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -53,7 +54,7 @@ var order = []string{"run", "begin", "finish", "verify", "diff", "mark", "bake",
 
 // Main runs one command and returns the exit code of the contract. args are without the program's name.
 func Main(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	a := &app{env: newEnviron(env), stdout: stdout, stderr: stderr}
+	a := &app{env: newEnviron(env), stdout: ci.LogWriter(stdout), stderr: ci.LogWriter(stderr)}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		return a.help(args)
 	}

@@ -103,14 +103,16 @@ func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, e
 // deployCommand runs the command behind --. Its output stands in the log as it is; what it prints cannot command the runner.
 func (s *session) deployCommand(ctx context.Context) error {
 	s.note("deploy", "runs "+clean.Cut(s.o.command[0], 200))
-	end := s.platform.Section("deploy", "Deploy")
+	fold := s.platform.Section("deploy", "Deploy")
+	defer fold()
+	log, end := s.platform.Bracket()
 	defer end()
-	return runChild(ctx, s.o.command, s.app.env.without(s.secretNames()), s.app.stderr)
+	return runChild(ctx, s.o.command, s.app.env.without(s.secretNames()), log)
 }
 
 // secretNames are the variables that hold the configuration's secrets: a child command gets none of them.
 func (s *session) secretNames() map[string]bool {
-	names := map[string]bool{"INPUT_GITHUB_TOKEN": true}
+	names := map[string]bool{"INPUT_GITHUB_TOKEN": true, "BAKEGATE_INPUT_GITHUB_TOKEN": true}
 	for _, n := range s.file.SecretNames() {
 		names[n] = true
 	}

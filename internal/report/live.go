@@ -54,7 +54,7 @@ func (l *Live) line(e record.Entry) (stage, text string) {
 	case record.TypeGap:
 		var g record.Gap
 		_ = json.Unmarshal(e.Data, &g)
-		return "bake", fmt.Sprintf("%s: no data from %s to %s: %s", g.Metric, g.From.UTC().Format("15:04:05"), g.To.UTC().Format("15:04:05"), g.Detail)
+		return "bake", g.Detail
 	case record.TypeAttempt:
 		var a record.Attempt
 		if _ = json.Unmarshal(e.Data, &a); a.Resumed {

@@ -147,6 +147,9 @@ func nextByVerdict(r *Report) []string {
 	case verdict.NameDeployFailed:
 		return []string{"read the deploy command's own output above; the service may run a mixture of versions"}
 	case verdict.NamePending:
+		if r.Verdict.Reason == "pending/deploy" {
+			return []string{"deploy, then run bakegate finish with the same out directory"}
+		}
 		return []string{"the window is not over: run bakegate finish --once again later"}
 	}
 	return []string{"bakegate could not do its work; this says nothing about the deploy. Mend the cause above and run again"}

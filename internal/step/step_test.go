@@ -48,7 +48,10 @@ func newScene(t *testing.T, mode Mode) *scene {
 			s.call("bake")
 			return Baked{Findings: []verdict.Finding{calm}, Serving: time.Unix(1e9, 0)}
 		},
-		Seal: func(_ context.Context, m Marker) []verdict.Finding { s.call("seal " + string(m.Verdict.Name)); return nil },
+		Seal: func(_ context.Context, m Marker) []verdict.Finding {
+			s.call("seal " + string(m.Verdict.Name))
+			return nil
+		},
 	}
 	if mode == Run {
 		s.Stages.Deploy = func(context.Context) error { s.call("deploy"); return nil }
@@ -77,8 +80,10 @@ func (m *memory) Put(_ context.Context, r record.Record) error {
 	m.records = append(m.records, r)
 	return nil
 }
-func (m *memory) List(context.Context, string, string) ([]record.Record, error) { return m.records, nil }
-func (m *memory) String() string                                                { return "memory" }
+func (m *memory) List(context.Context, string, string) ([]record.Record, error) {
+	return m.records, nil
+}
+func (m *memory) String() string { return "memory" }
 
 func (m *memory) kinds() string {
 	var ks []string

@@ -20,6 +20,9 @@ type reference struct {
 
 func parseReference(i Image) (reference, error) {
 	r := reference{text: clean.Cut(i.Image, 300)}
+	if strings.Contains(i.Image, "://") {
+		return r, fmt.Errorf("image %q: want HOST/REPOSITORY:TAG without a scheme", r.text)
+	}
 	base, digest, pinned := strings.Cut(i.Image, "@")
 	if at := strings.LastIndexByte(base, ':'); at > strings.LastIndexByte(base, '/') {
 		base, r.tag = base[:at], base[at+1:]

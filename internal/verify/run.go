@@ -109,16 +109,12 @@ func (k *check) run(ctx context.Context) error {
 	if err != nil {
 		return k.refuse(err)
 	}
-	if len(k.image.Platforms) > 0 || !k.s.index {
-		if err := k.f.describe(ctx, &k.s); err != nil {
-			return k.refuse(err)
-		}
-		k.fill()
-	}
 	if err := k.digest(ctx); err != nil {
 		return err
 	}
-	k.platforms()
+	if err := k.platforms(ctx); err != nil {
+		return err
+	}
 	return k.signature(ctx)
 }
 
@@ -145,32 +141,41 @@ func (k *check) refuse(err error) error {
 func (k *check) digest(ctx context.Context) error {
 	k.m = match(k.built, k.s, k.image.Platforms)
 	if k.m.ok || k.m.only != "" || k.built.Kind == OfConfig {
-		return k.found(ctx, "")
+		k.found(ctx, "")
+		return nil
 	}
 	other := k.f
 	other.ref = reference{text: k.f.ref.base + "@" + k.built.Digest, base: k.f.ref.base, repo: k.f.ref.repo, digest: k.built.Digest}
 	there, err := other.fetch(ctx)
+	cause := ""
 	switch {
 	case registry.IsMissing(err):
-		return k.found(ctx, "the built image is not in "+k.f.ref.base+": it was never pushed there, was deleted, or went to another repository")
+		cause = "the built image is not in " + k.f.ref.base + ": it was never pushed there, was deleted, or went to another repository"
 	case err != nil && proves(err):
-		return k.found(ctx, "asked for the built digest, the registry gives no usable image: "+err.Error())
+		cause = "asked for the built digest, the registry gives no usable image: " + err.Error()
 	case err != nil:
 		return err
+	default:
+		cause = k.compare(there)
 	}
+	k.found(ctx, cause)
+	return nil
+}
+
+// compare looks once more, now that what was built is known too. It returns the likely cause where nothing matches.
+func (k *check) compare(there served) string {
 	if m, ok := inIndex(there, k.s); ok {
 		k.m = m
-		return k.found(ctx, "")
+		return ""
 	}
 	if m := converted(withConfigs(k.built, there), k.s, k.image.Platforms); m.ok {
 		k.m = m
-		return k.found(ctx, "")
+		return ""
 	}
-	cause := "the built image is in the repository, but this reference names another one"
-	if k.f.ref.digest == "" {
-		cause = "the built image is in the repository, but the tag names another one: the tag was moved, or was not moved to this build"
+	if k.f.ref.digest != "" {
+		return "the built image is in the repository, but this reference names another one"
 	}
-	return k.found(ctx, cause)
+	return "the built image is in the repository, but the tag names another one: the tag was moved, or was not moved to this build"
 }
 
 // withConfigs is the built digest with the configs that the registry has for it; its bytes were hashed, so they are the build's.
@@ -183,24 +188,27 @@ func withConfigs(b BuiltDigest, there served) BuiltDigest {
 }
 
 // found writes the finding about the digest, with the time of what is served where it is another image.
-func (k *check) found(ctx context.Context, cause string) error {
+func (k *check) found(ctx context.Context, cause string) {
 	if !k.m.ok && k.s.created().IsZero() {
-		if err := k.f.describe(ctx, &k.s); err != nil && !proves(err) {
-			return err
-		}
+		_ = k.f.describe(ctx, &k.s) // the time is only told, so that nothing hangs on it
 		k.fill()
 	}
 	k.findings = append(k.findings, k.digestFinding(cause))
 	if k.s.movedTo != "" {
 		k.findings = append(k.findings, k.movedFinding())
 	}
-	return nil
 }
 
-func (k *check) platforms() {
-	if fs := k.platformFindings(); len(fs) > 0 {
-		k.findings = append(k.findings, fs...)
+// platforms looks for the platforms that were asked for. An image that is in no index tells its platform in its config.
+func (k *check) platforms(ctx context.Context) error {
+	if len(k.image.Platforms) > 0 && !k.s.index && k.s.images[0].platform == "" {
+		if err := k.f.describe(ctx, &k.s); err != nil {
+			return k.refuse(err)
+		}
+		k.fill()
 	}
+	k.findings = append(k.findings, k.platformFindings()...)
+	return nil
 }
 
 // signature looks for signatures of what is served, or of the built index that it is a part of.

@@ -102,7 +102,7 @@ func (r *Report) details(b *strings.Builder) {
 				fmt.Fprintf(b, "- and %d more in the journal\n", len(f.Evidence)-i)
 				break
 			}
-			fmt.Fprintf(b, "- %s\n", escape(evidenceLine(e)))
+			fmt.Fprintf(b, "- %s\n", escape(evidenceLine(f.Check, e)))
 		}
 		if f.Hint != "" {
 			fmt.Fprintf(b, "\n%s\n", escape(f.Hint))

@@ -67,24 +67,28 @@ func (r *Report) evidence(b *strings.Builder, f verdict.Finding) {
 			fmt.Fprintf(b, "            and %d more in the journal\n", len(f.Evidence)-i)
 			break
 		}
-		paragraph(b, "            ", evidenceLine(e))
+		paragraph(b, "            ", evidenceLine(f.Check, e))
 	}
 	if f.Hint != "" {
 		paragraph(b, "            -> ", f.Hint)
 	}
 }
 
-func evidenceLine(e verdict.Evidence) string {
-	s := e.What
+// evidenceLine tells one piece of evidence. In a comparison of two states nothing is wanted: there is what is now and what was before.
+func evidenceLine(check string, e verdict.Evidence) string {
+	got, want := "got ", "wanted "
+	if check == "diff/changes" {
+		got, want = "now ", "before "
+	}
 	switch {
 	case e.Got != "" && e.Want != "":
-		return fmt.Sprintf("%s: got %s, wanted %s", s, e.Got, e.Want)
+		return e.What + ": " + got + e.Got + ", " + want + e.Want
 	case e.Got != "":
-		return s + ": " + e.Got
+		return e.What + ": " + e.Got
 	case e.Want != "":
-		return s + ": wanted " + e.Want
+		return e.What + ": " + want + e.Want
 	}
-	return s
+	return e.What
 }
 
 func (r *Report) causes(b *strings.Builder) {

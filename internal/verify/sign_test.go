@@ -217,6 +217,19 @@ func keylessBundle(t testing.TB, vs *ca.VirtualSigstore, identity string, stmt [
 		TlogEntries: []*protorekor.TransparencyLogEntry{entry}}})
 }
 
+// stamped takes the log's promise, which tells the time, out of a bundle and puts a timestamp in its place, as Rekor 2 has it.
+func stamped(t testing.TB, raw []byte, vs *ca.VirtualSigstore) []byte {
+	t.Helper()
+	var b protobundle.Bundle
+	must(t, protojson.Unmarshal(raw, &b))
+	b.VerificationMaterial.TlogEntries[0].InclusionPromise = nil
+	ts, err := vs.TimestampResponse(b.GetDsseEnvelope().GetSignatures()[0].GetSig())
+	must(t, err)
+	b.VerificationMaterial.TimestampVerificationData = &protobundle.TimestampVerificationData{
+		Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: ts}}}
+	return marshal(t, &b)
+}
+
 // trustedRootFile writes what vs is trusted for as a trusted_root.json.
 func trustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
 	t.Helper()

@@ -143,6 +143,12 @@ func TestKeylessSignatures(t *testing.T) {
 			w.signTag(d, a)
 		}, verdict.Fail, "refused"},
 		{"bundle", exact, bundle(vs, identity, signType), verdict.Pass, "is signed by " + identity},
+		{"bundle, time from an authority instead of the log", exact, func(w *world, d string) {
+			w.refer(d, stamped(t, keylessBundle(t, vs, identity, statement(d, signType)), vs))
+		}, verdict.Pass, "is signed by"},
+		{"bundle, time from another authority", exact, func(w *world, d string) {
+			w.refer(d, stamped(t, keylessBundle(t, vs, identity, statement(d, signType)), foreign))
+		}, verdict.Fail, "refused"},
 		{"bundle, pattern", pattern, bundle(vs, identity, signType), verdict.Pass, "is signed by"},
 		{"bundle, look-alike", pattern, bundle(vs, "https://evil.example/?x="+identity+"0/evil", signType), verdict.Fail, "refused"},
 		{"bundle, other identity", exact, bundle(vs, "https://github.com/evil/app", signType), verdict.Fail, "names https://github.com/evil/app"},
@@ -319,4 +325,20 @@ func TestSignatureOutage(t *testing.T) {
 			t.Errorf("outage of %s: error %v, findings %s", at, err, brief(r.Findings))
 		}
 	}
+}
+
+// The registry lists a bundle that says itself that it refers to another image.
+func TestReferrerOfAnotherImage(t *testing.T) {
+	k := newKey(t)
+	w := newWorld(t)
+	d := w.push(":v1", img(t, "one", "linux/amd64"))
+	w.refer(nowhere, k.bundle(t, statement(d, signType)))
+	w.evil = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/referrers/"+d) {
+			r.URL.Path = strings.TrimSuffix(r.URL.Path, d) + nowhere
+		}
+		return false
+	}
+	r, err := signed(t, w, d, keyPolicy(t, k))
+	expectSignature(t, r, err, verdict.Fail, "refers to another image")
 }

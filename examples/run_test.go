@@ -47,6 +47,14 @@ func binary(t *testing.T) string {
 	return path
 }
 
+// slow leaves out what takes most of a minute with go test -short.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: a whole pipeline takes most of a minute")
+	}
+}
+
 // releases are the two that every example runs, and what has to come of them.
 var releases = []struct{ version, verdict, reason, asked string }{
 	{good, "pass", "pass", "deploy checkout:" + good},
@@ -139,9 +147,12 @@ func write(t *testing.T, path, text string) {
 
 // The workflow with bakegate on the runner, as act runs it on this machine.
 func TestGitHubRunner(t *testing.T) {
+	t.Parallel()
+	slow(t)
 	realtest.Need(t, "act")
 	for i, r := range releases {
 		t.Run(r.verdict, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			dir := w.checkout()
 			w.edit(filepath.Join(dir, "github", "deploy-run.yml"), "version: v1.0.0", "path: "+binary(t))
@@ -152,6 +163,11 @@ func TestGitHubRunner(t *testing.T) {
 				if !strings.Contains(out, want) {
 					t.Errorf("the log does not say %q:\n%s", want, out)
 				}
+			}
+			_, step, _ := strings.Cut(out, "Run Main Deploy and watch")
+			step, _, _ = strings.Cut(step, "- Main Deploy and watch")
+			if line := "::error::from the deploy script"; !strings.Contains(step, line) || strings.Contains(step, "❗  "+line) {
+				t.Errorf("what the deploy command printed is not in the log, or was taken for a command:\n%s", step)
 			}
 		})
 	}
@@ -166,6 +182,7 @@ func TestGitHubContainer(t *testing.T) {
 	}
 	for i, r := range releases {
 		t.Run(r.verdict, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			dir := w.checkout()
 			git(t, dir)
@@ -182,10 +199,13 @@ func TestGitHubContainer(t *testing.T) {
 
 // The GitLab pipeline with the component, as gitlab-ci-local runs it on this machine.
 func TestGitLab(t *testing.T) {
+	t.Parallel()
+	slow(t)
 	realtest.Need(t, "gitlab-ci-local")
 	realtest.Need(t, "rsync")
 	for i, r := range releases {
 		t.Run(r.verdict, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			dir := w.checkout()
 			component, err := os.ReadFile(filepath.Join("..", "templates", "bakegate.yml"))

@@ -36,12 +36,12 @@ func (s *session) markStages() (open, seal markStage) {
 	return open, seal
 }
 
-// messages are what this deploy told the tools by now, from the journal, or from the ledger where the journal is lost.
+// messages are what this deploy told the tools by now, from the journal; where that is lost, the ledger says that there may be some.
 func (s *session) messages() mark.Told {
 	told := mark.Told{}
-	if s.lost != nil {
-		for tool, id := range s.lost.Markers {
-			told.Add(tool, mark.PhaseOpen, false, id, "")
+	if s.lost != nil { // the ledger says that the deploy started, and nobody knows what the tools were told then
+		for _, m := range s.file.Mark {
+			told.Add(m.Kind, mark.PhaseOpen, true, "", "")
 		}
 	}
 	r, err := readBack(s.o.out)

@@ -20,8 +20,11 @@ func (s *session) stages() step.Stages {
 	f := s.file
 	before, behind := s.mode != step.Finish, s.mode != step.Begin
 	wants := func(name string) bool { return s.mode != step.Alone || s.name == name }
-	if s.mode == step.Run || s.mode == step.Begin {
+	switch {
+	case s.mode == step.Run, s.mode == step.Begin:
 		st.Preflight = s.preflight
+	case s.earlier != nil:
+		st.Preflight = s.sameCriteria
 	}
 	if f.Verify != nil && before && wants("verify") {
 		st.Verify = s.verify
@@ -64,6 +67,11 @@ func (s *session) preflight(context.Context) ([]verdict.Finding, error) {
 		}
 	}
 	return preflight.Run(p, time.Now()), nil
+}
+
+// sameCriteria says so when what is asked for changed between begin and finish.
+func (s *session) sameCriteria(context.Context) ([]verdict.Finding, error) {
+	return preflight.Criteria(s.earlier.Plan.Criteria, s.file.Digest()), nil
 }
 
 func (s *session) verify(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error) {

@@ -46,3 +46,14 @@ func Run(p Past, now time.Time) []verdict.Finding {
 	}
 	return fs
 }
+
+// Criteria says so when what is asked for is no longer what it was when the deploy began.
+func Criteria(before, now string) []verdict.Finding {
+	if before == "" || before == now {
+		return nil
+	}
+	return []verdict.Finding{{Check: "preflight/criteria", Outcome: verdict.Note, Doc: "preflight-criteria",
+		Summary:  "the criteria are not those with which the deploy began: the configuration changed in between",
+		Evidence: []verdict.Evidence{{What: "digest of the criteria", Got: now, Want: before}},
+		Hint:     "keep bakegate.yaml the same from begin to finish, or the deploy is judged by rules that nobody agreed to before"}}
+}

@@ -121,6 +121,5 @@ type Record struct {
 	Reason   string            `json:"reason,omitempty"`
 	Exit     int               `json:"exit,omitempty"`
 	Criteria string            `json:"criteria,omitempty"`
-	Markers  map[string]string `json:"markers,omitempty"` // sink -> id
 	Tool     string            `json:"tool,omitempty"`
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/bakegate/bakegate/internal/realtest"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
@@ -221,6 +222,15 @@ func TestRegistryStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	testStore(t, s)
+}
+
+// The same on a real registry.
+func TestRegistryStoreReal(t *testing.T) {
+	repo, err := name.NewRepository(realtest.Registry(t, "", "").Addr + "/acme/deploys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testStore(t, ociStore{repo, plainRemotes{}})
 }
 
 // Writers at the same time lose none of each other's records.

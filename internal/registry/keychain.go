@@ -30,8 +30,8 @@ type credential struct {
 	secrets []string
 }
 
-// keychain finds credentials. A platform's own credential goes first and only to its host, then DOCKER_AUTH_CONFIG, then Docker's
-// configuration: the nearer to this job, the more surely it was meant.
+// keychain finds credentials: DOCKER_AUTH_CONFIG, then Docker's configuration, then what the CI platform gives every job, which goes to
+// the platform's own registry only. A login that somebody made is meant; the platform's is merely there.
 type keychain struct {
 	c  Credentials
 	mu sync.Mutex
@@ -82,9 +82,6 @@ func (k *keychain) find(ctx context.Context, r authn.Resource) (credential, erro
 }
 
 func (k *keychain) look(r authn.Resource) (credential, error) {
-	if cred, ok := k.platform(r.RegistryStr()); ok {
-		return cred, nil
-	}
 	if !k.c.DockerAuth.IsZero() {
 		const what = "DOCKER_AUTH_CONFIG"
 		cf, err := config.LoadFromReader(strings.NewReader(k.c.DockerAuth.Reveal()))
@@ -104,6 +101,9 @@ func (k *keychain) look(r authn.Resource) (credential, error) {
 		if cred, ok, err := fromDocker(cf, r, path); ok || err != nil {
 			return cred, err
 		}
+	}
+	if cred, ok := k.platform(r.RegistryStr()); ok {
+		return cred, nil
 	}
 	return credential{auth: authn.Anonymous, label: "anonymous: no credential for this host"}, nil
 }

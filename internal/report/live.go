@@ -18,7 +18,6 @@ type Live struct {
 	mu      sync.Mutex
 	w       io.Writer
 	verbose bool
-	last    string // the last marker line, so that a repeated one is not shown
 }
 
 // NewLive makes a log. verbose adds what is normally left to the journal.

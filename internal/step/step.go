@@ -32,13 +32,12 @@ func Do(ctx context.Context, p Plan) Result {
 
 type run struct {
 	Plan
-	findings      []verdict.Finding
-	images        []record.Image
-	end           verdict.Ending
-	err           error // the first thing that kept bakegate from its work
-	deployed      bool
-	opened        bool
-	commandFailed error
+	findings []verdict.Finding
+	images   []record.Image
+	end      verdict.Ending
+	err      error // the first thing that kept bakegate from its work
+	deployed bool
+	opened   bool
 }
 
 // ask runs the stages that speak before the deploy. It reports whether the deploy may go on.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/record"
@@ -220,16 +221,18 @@ func TestCancelled(t *testing.T) {
 
 // A tool that hangs while the markers are sealed costs neither the record nor the time limit.
 func TestSealIsBounded(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
 	s := newScene(t, Run)
-	s.Stages.Bake = func(context.Context, release.Deploy) Baked { cancel(); return Baked{Aborted: true} }
-	s.Stages.Seal = func(ctx context.Context, _ Marker) []verdict.Finding { <-ctx.Done(); return nil }
-	begin := time.Now()
-	Do(ctx, s.Plan)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("took %v after the cancel", took)
-	}
-	if s.store.kinds() != "started, finished aborted" {
-		t.Errorf("records: %s", s.store.kinds())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s.Stages.Bake = func(context.Context, release.Deploy) Baked { cancel(); return Baked{Aborted: true} }
+		s.Stages.Seal = func(ctx context.Context, _ Marker) []verdict.Finding { <-ctx.Done(); return nil }
+		begin := time.Now()
+		Do(ctx, s.Plan)
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("took %v after the cancel", took)
+		}
+		if s.store.kinds() != "started, finished aborted" {
+			t.Errorf("records: %s", s.store.kinds())
+		}
+	})
 }

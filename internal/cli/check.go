@@ -9,12 +9,14 @@ import (
 	"github.com/bakegate/bakegate/internal/bake"
 )
 
-// checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody and writes nothing.
+// checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody
+// (but the ledger, where a built digest stands in it) and writes nothing.
 func checkCommand(ctx context.Context, a *app, args []string) int {
 	o, err := a.parse("check", args, nil)
 	if err != nil {
 		return a.exit(err)
 	}
+	o.offline = true
 	l, err := a.load(ctx, o)
 	if err != nil {
 		return a.exit(err)

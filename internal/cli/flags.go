@@ -26,6 +26,7 @@ type options struct {
 	once                          bool
 	seal                          string
 	command                       []string // behind --
+	offline                       bool     // ask nobody
 	set                           map[string]bool
 }
 

@@ -104,6 +104,9 @@ func (a *app) history(ctx context.Context, o *options) ([]record.Record, error) 
 	if l.ledger == nil {
 		return nil, usagef("there is no ledger: add a record section to the configuration, or give --ledger")
 	}
+	if l.ledgerErr != nil {
+		return nil, l.ledgerErr
+	}
 	return l.ledger.List(ctx, o.service, o.environment)
 }
 

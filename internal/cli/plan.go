@@ -32,9 +32,11 @@ type loaded struct {
 	platform ci.Platform
 	registry *registry.Client
 	ledger   record.Store
-	built    []verify.BuiltDigest
-	release  release.Release
-	records  []record.Record // of this service and environment; nil without a ledger
+	// ledgerErr is why the ledger could not be read. Before a deploy that stops the run; behind one the service is watched all the same.
+	ledgerErr error
+	built     []verify.BuiltDigest
+	release   release.Release
+	records   []record.Record // of this service and environment; nil without a ledger
 }
 
 // load reads everything that can be wrong before any side effect.
@@ -238,8 +240,24 @@ func (l *loaded) openLedger(ctx context.Context) error {
 		return usageError{err}
 	}
 	l.ledger = store
-	l.records, err = store.List(ctx, l.file.Service, "")
-	return err
+	if l.o.offline && !l.needsRecords() {
+		return nil
+	}
+	l.records, l.ledgerErr = store.List(ctx, l.file.Service, "")
+	return nil
+}
+
+// needsRecords says whether the configuration can't be understood without the ledger.
+func (l *loaded) needsRecords() bool {
+	if l.file.Verify == nil {
+		return false
+	}
+	for _, image := range l.file.Verify.Images {
+		if image.Built.Record != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // here are the records of this environment.
@@ -260,6 +278,9 @@ func (l *loaded) resolveBuilt() error {
 	}
 	for i, image := range l.file.Verify.Images {
 		b, err := l.builtOf(image)
+		if l.ledgerErr != nil && err != nil {
+			return err // not what was asked for is wrong
+		}
 		if err != nil {
 			return usagef("verify.images[%d]: %w", i, err)
 		}
@@ -272,8 +293,11 @@ func (l *loaded) builtOf(image verify.Image) (verify.BuiltDigest, error) {
 	if image.Built.Record == "" {
 		return verify.ResolveBuilt(l.file.Dir, image.Built)
 	}
-	if l.ledger == nil {
+	switch {
+	case l.ledger == nil:
 		return verify.BuiltDigest{}, errors.New("built.record needs a ledger: add a record section")
+	case l.ledgerErr != nil:
+		return verify.BuiltDigest{}, l.ledgerErr
 	}
 	return l.passed(image)
 }

@@ -53,6 +53,9 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 	if err != nil {
 		return a.exit(err)
 	}
+	if live := mode == step.Finish || mode == step.Run && len(o.command) == 0; l.ledgerErr != nil && !live {
+		return a.exit(l.ledgerErr)
+	}
 	if o.once && l.file.Bake != nil && !l.hasHistory() {
 		return a.usage(errors.New("finish --once looks back at what happened since the deploy, and no source of the bake keeps history " +
 			"(scrape does not): use bakegate finish, which stays, or a backend that keeps it"))

@@ -21,6 +21,8 @@ func (s *session) stages() step.Stages {
 	before, behind := s.mode != step.Finish, s.mode != step.Begin
 	wants := func(name string) bool { return s.mode != step.Alone || s.name == name }
 	switch {
+	case s.ledgerErr != nil:
+		st.Preflight = func(context.Context) ([]verdict.Finding, error) { return nil, s.ledgerErr }
 	case s.mode == step.Run, s.mode == step.Begin:
 		st.Preflight = s.preflight
 	case s.earlier != nil:

@@ -182,11 +182,10 @@ func TestGitHubContainer(t *testing.T) {
 	}
 	for i, r := range releases {
 		t.Run(r.verdict, func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			dir := w.checkout()
 			git(t, dir)
-			out, ok := w.act(dir, "github/deploy.yml", r.version, "-P", "ubuntu-latest="+image, "--pull=false", "--container-daemon-socket", "-", "--bind",
+			out, ok := w.act(dir, "github/deploy.yml", r.version, "-P", "ubuntu-latest="+image, "--pull=false", "--container-daemon-socket", "-", "--bind", "--rm",
 				"--local-repository", "bakegate/bakegate@v1="+action)
 			w.check(out, dir, ok, i)
 			if want := "::set-output:: verdict=" + r.verdict; !strings.Contains(out, want) {

@@ -23,7 +23,7 @@ type options struct {
 	window, step, warm            time.Duration
 	started, finished             string
 	deployID, ledger              string
-	once                          bool
+	once, deployFailed            bool
 	seal                          string
 	command                       []string // behind --
 	offline                       bool     // ask nobody
@@ -63,7 +63,7 @@ func (o *options) define(fs *flag.FlagSet) {
 
 // inputs are the flags that the GitHub action offers as inputs.
 var inputs = []string{"config", "out", "format", "service", "environment", "release", "image", "built-digest", "buildx-metadata", "target",
-	"previous", "prometheus", "scrape", "bad", "total", "limit", "window", "step", "warm", "deploy-started", "deploy-finished", "deploy-id", "ledger", "once"}
+	"previous", "prometheus", "scrape", "bad", "total", "limit", "window", "step", "warm", "deploy-started", "deploy-finished", "deploy-id", "ledger", "once", "deploy-failed"}
 
 // parse reads a command's flags, and on GitHub the inputs of those that were not given.
 func (a *app) parse(name string, args []string, extra func(*flag.FlagSet, *options)) (*options, error) {

@@ -27,6 +27,7 @@ func beginCommand(ctx context.Context, a *app, args []string) int {
 func finishCommand(ctx context.Context, a *app, args []string) int {
 	return a.step(ctx, step.Finish, "finish", args, func(fs *flag.FlagSet, o *options) {
 		fs.BoolVar(&o.once, "once", false, "judge what is there by now and end; exit 17 while the window is open")
+		fs.BoolVar(&o.deployFailed, "deploy-failed", false, "the deploy step failed: seal the marker and the record with that, and watch nothing")
 	})
 }
 
@@ -263,7 +264,7 @@ func (s *session) openJournal() error {
 
 // plan is the whole of what step.Do gets.
 func (s *session) plan() step.Plan {
-	p := step.Plan{Mode: s.mode, Record: s.recordPlan(), Deploy: s.deploy, Deployed: s.afterDeploy(), Stages: s.stages(),
+	p := step.Plan{Mode: s.mode, Record: s.recordPlan(), Deploy: s.deploy, Deployed: s.afterDeploy(), DeployFailed: s.o.deployFailed, Stages: s.stages(),
 		Policy: s.policy(), Journal: s.journal, Ledger: s.ledger,
 		Attempt: record.Attempt{Command: s.name, Run: s.release.Run.Attempt, Resumed: s.earlier != nil && s.mode != step.Finish || s.lost != nil}}
 	if s.earlier != nil {

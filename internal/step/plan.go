@@ -29,14 +29,15 @@ type Plan struct {
 	Deploy release.Deploy
 	// Deployed says that the new version is (or may be) live when the run starts: a wrong digest is then no longer blocked.
 	Deployed bool
-	Stages   Stages
-	Policy   verdict.Policy
-	Journal  *record.Journal
-	Attempt  record.Attempt
-	Ledger   record.Store // nil: none
+	// DeployFailed says that the deploy between begin and finish failed: there is nothing to bake, and its marker wants an end.
+	DeployFailed bool
+	Stages       Stages
+	Policy       verdict.Policy
+	Journal      *record.Journal
+	Attempt      record.Attempt
+	Ledger       record.Store // nil: none
 	// Earlier is what the journal held before this run took it up.
 	Earlier Earlier
-	Seals   bool // markers are sealed and the finished record is written by this mode
 }
 
 // Earlier is what an earlier process of the same deploy left.

@@ -135,6 +135,10 @@ func (r *run) deploy(ctx context.Context) bool {
 			return false
 		}
 	}
+	if r.DeployFailed {
+		r.end = verdict.Ending{Kind: verdict.NameDeployFailed, What: "step", Summary: "the deploy step between begin and finish failed"}
+		return false
+	}
 	if r.Mode == Begin {
 		r.end = verdict.Ending{Kind: verdict.NamePending, What: "deploy", Summary: "the deploy may go on; bakegate finish watches it"}
 		return false

@@ -145,6 +145,8 @@ func TestDo(t *testing.T) {
 			finishing(s)
 			s.Stages.Bake = func(context.Context, release.Deploy) Baked { return Baked{Pending: true} }
 		}, "pending/window-open", 17, "", ""},
+		{"the deploy step failed: sealed, not baked", Finish, func(s *scene) { finishing(s); s.DeployFailed = true },
+			"deploy-failed/step", 16, "seal deploy-failed", "finished deploy-failed"},
 		{"a killed run that had deployed does not deploy again", Run, func(s *scene) {
 			s.Deploy = release.Deploy{Started: time.Unix(1, 0), Finished: time.Unix(2, 0)}
 			s.Deployed, s.Earlier.Opened = true, true
@@ -193,6 +195,7 @@ func TestCancelled(t *testing.T) {
 	for _, stage := range []string{"verify", "deploy", "bake"} {
 		t.Run(stage, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
 			s := newScene(t, Run)
 			switch stage {
 			case "verify":
@@ -224,6 +227,7 @@ func TestSealIsBounded(t *testing.T) {
 	s := newScene(t, Run)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		s.Stages.Bake = func(context.Context, release.Deploy) Baked { cancel(); return Baked{Aborted: true} }
 		s.Stages.Seal = func(ctx context.Context, _ Marker) []verdict.Finding { <-ctx.Done(); return nil }
 		begin := time.Now()

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	r.checks(&b)
 	r.details(&b)
 	for _, m := range r.Metrics {
-		chart(&b, m, r.Samples[m], r.Judgements[m])
+		chart(&b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
 	}
 	if cs := r.Causes(); len(cs) > 0 {
 		b.WriteString("### Candidate causes\n\n")
@@ -115,69 +116,96 @@ func (r *Report) details(b *strings.Builder) {
 const maxPoints = 60
 
 // chart draws what a metric did after the deploy, and what it did before as a level line.
-func chart(b *strings.Builder, metric string, samples []judge.Sample, j judge.Judgement) {
-	ys, unit := points(samples)
+func chart(b *strings.Builder, metric string, before, after []judge.Sample, j judge.Judgement) {
+	ys, unit := points(after)
 	if len(ys) < 2 {
 		return
 	}
 	ys, per := thin(ys)
-	step := samples[0].To.Sub(samples[0].From) * time.Duration(per)
+	step := after[0].To.Sub(after[0].From) * time.Duration(per)
+	was, known := level(before)
 	fmt.Fprintf(b, "### %s\n\n", escape(metric))
 	if j.Sentence != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(j.Sentence))
 	}
+	title := "after the deploy"
+	if known {
+		title += " (the level line is before)"
+	}
 	b.WriteString("```mermaid\nxychart-beta\n")
-	fmt.Fprintf(b, "  title \"%s after the deploy%s\"\n", mermaidText(metric), beforeNote(j))
+	fmt.Fprintf(b, "  title \"%s %s\"\n", mermaidText(metric), title)
 	fmt.Fprintf(b, "  x-axis \"minutes\" 0 --> %.3g\n", step.Minutes()*float64(len(ys)))
 	fmt.Fprintf(b, "  y-axis \"%s\"\n", unit)
 	fmt.Fprintf(b, "  line [%s]\n", numbers(ys))
-	if j.Before.Total > 0 {
-		fmt.Fprintf(b, "  line [%s]\n", numbers(level(j.Before.Value*scale(unit), len(ys))))
+	if known {
+		fmt.Fprintf(b, "  line [%s]\n", numbers(slices.Repeat([]float64{was}, len(ys))))
 	}
 	b.WriteString("```\n\n")
 }
 
-func beforeNote(j judge.Judgement) string {
-	if j.Before.Total > 0 {
-		return " (the level line is before)"
-	}
-	return ""
-}
-
-func level(v float64, n int) []float64 {
-	ys := make([]float64, n)
-	for i := range ys {
-		ys[i] = v
-	}
-	return ys
-}
-
-const percent = "percent"
-
-func scale(unit string) float64 {
-	if unit == percent {
-		return 100
-	}
-	return 1
-}
-
-// points turns samples into what is drawn: the percentage of bad events, the mean of values, or the events a second.
+// points turns samples into what is drawn: the percentage of bad events, the 99th percentile, or the mean of values.
 func points(samples []judge.Sample) (ys []float64, unit string) {
 	for _, s := range samples {
-		switch {
-		case len(s.Values) > 0:
-			ys, unit = append(ys, mean(s.Values)), "value"
-		case len(s.Buckets) > 0:
-			n := 0.0
-			for _, k := range s.Buckets {
-				n += k.N
-			}
-			ys, unit = append(ys, n/max(s.To.Sub(s.From).Seconds(), 1e-9)), "events a second"
-		case s.Total > 0:
-			ys, unit = append(ys, 100*s.Bad/s.Total), percent
+		if y, u := point(s); u != "" {
+			ys, unit = append(ys, y), u
 		}
 	}
 	return ys, unit
+}
+
+func point(s judge.Sample) (y float64, unit string) {
+	switch {
+	case len(s.Values) > 0:
+		return mean(s.Values), "value"
+	case len(s.Buckets) > 0:
+		if y, ok := quantile(s.Buckets, 0.99); ok {
+			return y, "99th percentile"
+		}
+	case s.Total > 0:
+		return 100 * s.Bad / s.Total, "percent"
+	}
+	return 0, ""
+}
+
+// level is what all samples of the time before amount to.
+func level(before []judge.Sample) (y float64, known bool) {
+	var all judge.Sample
+	for _, s := range before {
+		all.Bad, all.Total, all.Values = all.Bad+s.Bad, all.Total+s.Total, append(all.Values, s.Values...)
+		switch {
+		case all.Buckets == nil:
+			all.Buckets = slices.Clone(s.Buckets)
+		case len(all.Buckets) == len(s.Buckets): // another layout is left out of a drawing
+			for i := range s.Buckets {
+				all.Buckets[i].N += s.Buckets[i].N
+			}
+		}
+	}
+	y, unit := point(all)
+	return y, unit != ""
+}
+
+// quantile estimates a quantile from buckets, by proportion within the bucket it falls into; in the last one it is that bucket's lower
+// bound, since it has no upper one.
+func quantile(buckets []judge.Bucket, q float64) (float64, bool) {
+	total := 0.0
+	for _, k := range buckets {
+		total += k.N
+	}
+	rest, low := q*total, 0.0
+	if total <= 0 {
+		return 0, false
+	}
+	for _, k := range buckets {
+		if k.Inf {
+			break
+		}
+		if rest <= k.N && k.N > 0 {
+			return low + (k.Le-low)*rest/k.N, true
+		}
+		rest, low = rest-k.N, k.Le
+	}
+	return low, true
 }
 
 func mean(vs []float64) float64 {

@@ -188,3 +188,22 @@ func TestMarkdownIsInert(t *testing.T) {
 		t.Errorf("the fence can be closed from inside:\n%s", b.String())
 	}
 }
+
+func TestQuantileChart(t *testing.T) {
+	s := newStory(t)
+	buckets := func(n ...float64) []judge.Bucket {
+		return []judge.Bucket{{Le: 0.1, N: n[0]}, {Le: 0.2, N: n[1]}, {Inf: true, N: n[2]}}
+	}
+	s.add(record.TypeBaseline, report.Samples{Metric: "latency", Samples: []judge.Sample{{From: t0.Add(-time.Minute), To: t0, Buckets: buckets(1000, 0, 0)}}})
+	s.add(record.TypeSample, report.Samples{Metric: "latency", Samples: []judge.Sample{{From: t0, To: t0.Add(time.Minute), Buckets: buckets(980, 20, 0)},
+		{From: t0.Add(time.Minute), To: t0.Add(2 * time.Minute), Buckets: buckets(0, 0, 10)}}})
+	var b bytes.Buffer
+	if err := s.end(verdict.Verdict{Name: verdict.NamePass}).Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"99th percentile", "line [0.15, 0.2]", "line [0.099, 0.099]"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, b.String())
+		}
+	}
+}

@@ -168,7 +168,7 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
-		f.Hint = "look at what this version changed on the requests that fail; the summary names the rollback command"
+		f.Hint = "look at what this version changed on the requests that are bad"
 		if f.External {
 			f.Hint = "it was as bad before the deploy: rolling back would not help; look for the cause outside of this deploy"
 		}
@@ -210,7 +210,7 @@ func (w *watch) explainBaseline(f *verdict.Finding) {
 
 var hints = map[string]string{
 	judge.LowTraffic: "bake longer, or let on: map inconclusive/low-traffic for a service that is this quiet",
-	judge.NoBaseline: "a first deploy has nothing to compare with: give the metric a limit: too; a scraped service needs `bakegate begin` or --warm",
+	judge.NoBaseline: "a first deploy has nothing to compare with: leave compare out for it, or map inconclusive/no-baseline under on:; a scraped service needs `bakegate begin`, or `bakegate run -- COMMAND`",
 	judge.NoData:     "see whether the service is scraped, and compare the query with what it exports",
 	judge.Unproved:   "look at the service: it looks worse, but that is within what chance and noise do; watch it longer or roll back by hand",
 	judge.NoCriteria: "give the metric a limit: or compare: before",
@@ -272,7 +272,7 @@ const severalSeries metric.Trouble = "several-series"
 var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.BackendDown:  {"does not answer", "see whether the backend runs and can be reached from the pipeline, then run the bake again"},
 	metric.Unauthorized: {"refuses the credentials", "renew the token, or give it the right to read metrics"},
-	metric.BadQuery:     {"refuses the query", "repair the query: `bakegate check` asks it without a deploy"},
+	metric.BadQuery:     {"refuses the query", "repair the query: try it in the backend's own query page"},
 	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},

@@ -105,11 +105,18 @@ func inTime(in Input) []Candidate {
 		if o.At.IsZero() || in.Deploy.Serving.IsZero() || o.At.Before(in.Deploy.Started) {
 			continue
 		}
-		after := max(o.At.Sub(in.Deploy.Serving), 0).Round(time.Second)
-		late = append(late, fmt.Sprintf("%s: worse since %s after it began to serve", o.Metric, after))
+		late = append(late, fmt.Sprintf("%s: worse since %s", o.Metric, since(o.At.Sub(in.Deploy.Serving))))
 	}
 	if len(late) == 0 {
 		return nil
 	}
 	return []Candidate{{"the new version itself", strings.Join(late, "; "), coincidence}}
+}
+
+// since tells an onset as exactly as it is known: to the minute.
+func since(d time.Duration) string {
+	if d < time.Minute {
+		return "the first minute of its serving"
+	}
+	return fmt.Sprintf("about %s after it began to serve", d.Round(time.Minute))
 }

@@ -95,13 +95,12 @@ func (l *loaded) hasHistory() bool {
 	return false
 }
 
-func (s *session) warmUp(ctx context.Context) error {
+func (s *session) warmUp(ctx context.Context) {
 	d := s.warmFor()
 	s.note("bake", fmt.Sprintf("samples for %s what the service does before the deploy", d))
 	p := s.bakePlan()
 	p.Observe = s.observe
 	s.warmed = bake.Warm(ctx, p, d)
-	return nil
 }
 
 // observe writes what the bake sees into the journal, and so into the log.

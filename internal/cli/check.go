@@ -26,7 +26,7 @@ func checkCommand(ctx context.Context, a *app, args []string) int {
 }
 
 func (l *loaded) describeTo(w io.Writer) {
-	fmt.Fprintf(w, "%s to %s: the configuration has no mistake\n\nWhat would be done\n", dash(l.file.Service), dash(l.file.Environment))
+	fmt.Fprintf(w, "%s%s: the configuration has no mistake\n\nWhat would be done\n", dash(l.file.Service), where(l.file.Environment))
 	for _, row := range l.doing() {
 		fmt.Fprintf(w, "  %-7s %s\n", row[0], row[1])
 	}
@@ -57,7 +57,7 @@ func (l *loaded) doing() [][2]string {
 		}
 	}
 	if f.Diff != nil {
-		add("diff", "%d changes may be expected, %d are forbidden", len(f.Diff.Expect), len(f.Diff.Forbid))
+		add("diff", "two states are compared; %d rules say what may differ, %d what must not", len(f.Diff.Expect), len(f.Diff.Forbid))
 	}
 	for _, m := range f.Mark {
 		add("mark", "%s", m.Kind)

@@ -27,6 +27,7 @@ type options struct {
 	seal                          string
 	command                       []string // behind --
 	offline                       bool     // ask nobody
+	warms                         bool     // this command samples before the deploy, or goes on with what begin sampled
 	set                           map[string]bool
 }
 
@@ -34,7 +35,7 @@ type options struct {
 func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "configuration `FILE` (default bakegate.yaml, where it exists)")
 	fs.StringVar(&o.config, "c", "", "short for --config `FILE`")
-	fs.StringVar(&o.out, "out", "bakegate-out", "`DIR` for the journal, verdict.json and summary.md")
+	fs.StringVar(&o.out, "out", "bakegate-out", "`DIR` for the journal, verdict.json and summary.md (default bakegate-out)")
 	fs.StringVar(&o.out, "o", "bakegate-out", "short for --out `DIR`")
 	fs.StringVar(&o.format, "format", "text", "what standard output gets at the end: text or json")
 	fs.BoolVar(&o.quiet, "quiet", false, "no progress, only the result")
@@ -49,9 +50,9 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.previous, "previous", "", "`PATH` of the configuration to compare it with")
 	fs.StringVar(&o.prometheus, "prometheus", "", "`URL` of the Prometheus that watches the service")
 	fs.StringVar(&o.scrape, "scrape", "", "`URL` of the service's own metrics, where there is no Prometheus")
-	fs.StringVar(&o.bad, "bad", "", "`SELECTOR` of the counters of failed requests")
-	fs.StringVar(&o.total, "total", "", "`SELECTOR` of the counters of all requests")
-	fs.StringVar(&o.limit, "limit", "", "highest `SHARE` of failed requests that is fine, e.g. 1%")
+	fs.StringVar(&o.bad, "bad", "", "`SELECTOR` of the counters of failed requests (default http_requests_total{code=~\"5..\"}, with job=\"$service\" on Prometheus)")
+	fs.StringVar(&o.total, "total", "", "`SELECTOR` of the counters of all requests (default http_requests_total, with job=\"$service\" on Prometheus)")
+	fs.StringVar(&o.limit, "limit", "", "highest `SHARE` of failed requests that is fine (default 5%)")
 	fs.DurationVar(&o.window, "window", 0, "how `LONG` the new version is watched (default 15m)")
 	fs.DurationVar(&o.step, "step", 0, "how `OFTEN` it is judged (default 30s)")
 	fs.DurationVar(&o.warm, "warm", -1, "how `LONG` to sample before the deploy a source that has no history (default 1m where one is compared)")

@@ -21,6 +21,7 @@ func reportCommand(_ context.Context, a *app, args []string) int {
 	fs := flag.NewFlagSet("report", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	format := fs.String("format", "text", "`FORMAT`: text, json or markdown")
+	out := fs.String("out", "bakegate-out", "`DIR` whose journal is rendered, where none is named")
 	if err := fs.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			a.flagHelp("report", fs)
@@ -30,7 +31,10 @@ func reportCommand(_ context.Context, a *app, args []string) int {
 	}
 	path := fs.Arg(0)
 	if path == "" {
-		path = filepath.Join("bakegate-out", record.JournalName)
+		path = *out
+	}
+	if i, err := os.Stat(path); err == nil && i.IsDir() {
+		path = filepath.Join(path, record.JournalName)
 	}
 	if err := render(a.stdout, path, *format); err != nil {
 		return a.exit(err)
@@ -95,6 +99,9 @@ func historyCommand(ctx context.Context, a *app, args []string) int {
 
 func (a *app) history(ctx context.Context, o *options) ([]record.Record, error) {
 	if o.ledger != "" { // needs no configuration
+		if _, err := os.Stat(o.ledger); err != nil {
+			return nil, usagef("the ledger: %w", err)
+		}
 		return record.Directory(absolute(o.ledger)).List(ctx, o.service, o.environment)
 	}
 	l, err := a.load(ctx, o)

@@ -155,7 +155,7 @@ func (o *options) enough() error {
 		return errors.New("--target and --previous go together")
 	case o.prometheus != "" && o.scrape != "":
 		return errors.New("--prometheus and --scrape are two ways to read the same metrics: give one; a configuration file can have both")
-	case o.service == "":
+	case o.service == "" && (o.prometheus != "" || o.scrape != "" || o.ledger != ""):
 		return errors.New("--service is missing")
 	}
 	return nil
@@ -185,7 +185,10 @@ func (o *options) bakeDocument() map[string]any {
 	if limit == "" {
 		limit = defaultLimit
 	}
-	metric := map[string]any{"name": "errors", "bad": bad, "total": total, "limit": literal(limit), "compare": "before"}
+	metric := map[string]any{"name": "errors", "bad": bad, "total": total, "limit": literal(limit)}
+	if o.prometheus != "" || o.warms { // a service that is only scraped has no past, unless this run samples it before the deploy
+		metric["compare"] = "before"
+	}
 	b := map[string]any{"sources": map[string]any{kind: map[string]any{kind: map[string]any{"url": literal(url)}}}, "metrics": []any{metric}}
 	if o.window > 0 {
 		b["window"] = o.window.String()

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/judge"
@@ -50,6 +51,12 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 	if len(o.command) > 0 && mode != step.Run {
 		return a.usage(fmt.Errorf("a command behind -- belongs to bakegate run, not to %s", name))
 	}
+	if len(o.command) > 0 {
+		if _, err := exec.LookPath(o.command[0]); err != nil {
+			return a.usage(fmt.Errorf("the deploy command behind --: %w", err))
+		}
+	}
+	o.warms = mode == step.Begin || mode == step.Finish || len(o.command) > 0
 	l, err := a.load(ctx, o)
 	if err != nil {
 		return a.exit(err)
@@ -187,10 +194,17 @@ func (s *session) identifyFinish(prior *report.Report, id string) error {
 	}
 	s.deployID = s.unsealed(nil, id)
 	if s.lookUp(); s.lost == nil {
-		return fmt.Errorf("there is no begin to finish: %s holds no journal of %s in %q%s. Keep the out directory between the two steps "+
-			"(same job, artifact or workspace), or use bakegate run", s.o.out, s.release.Service, s.release.Environment, s.ledgerNote())
+		return fmt.Errorf("there is no begin to finish: %s holds no journal of %s%s%s. Keep the out directory between the two steps "+
+			"(same job, artifact or workspace), or use bakegate run", s.o.out, dash(s.release.Service), where(s.release.Environment), s.ledgerNote())
 	}
 	return nil
+}
+
+func where(environment string) string {
+	if environment == "" {
+		return ""
+	}
+	return " in " + environment
 }
 
 func (s *session) ledgerNote() string {

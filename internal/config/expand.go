@@ -239,7 +239,7 @@ func (v *variables) hide(message string) string {
 	})
 	for _, name := range names {
 		for _, form := range forms(v.values[name]) {
-			if len(form) >= 3 || form != "" && v.secrets[name] {
+			if len(form) >= 4 { // hiding a shorter one would hide half of the message, and tell by the holes what it is
 				message = strings.ReplaceAll(message, form, "${"+name+"}")
 			}
 		}

@@ -217,16 +217,17 @@ func (s *State) because(j *Judgement, o *outcome, out []outcome) string {
 
 // excludes says what a pass rests on, the limits after the comparison.
 func (s *State) excludes(o *outcome, out []outcome) string {
-	text := o.harm() + " is excluded"
+	text := o.harm()
 	if o.Rule == ruleShare {
-		text = "staying there is excluded"
+		text = "staying there"
 	}
 	for _, x := range out {
 		if o.Compared && !x.Compared && x.Rule != ruleShare {
-			return text + ", and so is " + x.harm()
+			text += ", or " + x.harm() + ","
+			break
 		}
 	}
-	return text
+	return text + " would fit what was seen at least 10 times worse"
 }
 
 // harm names the least harm.

@@ -90,7 +90,7 @@ func oddsOf(e float64) string {
 func after(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
-		return "since the deploy"
+		return "since the deploy's first minute"
 	case d < 2*time.Minute:
 		return fmt.Sprintf("since about %d s after the deploy", 5*int(math.Round(d.Seconds()/5)))
 	}

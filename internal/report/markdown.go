@@ -121,8 +121,8 @@ func chart(b *strings.Builder, metric string, before, after []judge.Sample, j ju
 	if len(ys) < 2 {
 		return
 	}
-	ys, per := thin(ys)
-	step := after[0].To.Sub(after[0].From) * time.Duration(per)
+	ys = thin(ys)
+	span := after[len(after)-1].To.Sub(after[0].From)
 	was, known := level(before)
 	fmt.Fprintf(b, "### %s\n\n", escape(metric))
 	if j.Sentence != "" {
@@ -134,7 +134,7 @@ func chart(b *strings.Builder, metric string, before, after []judge.Sample, j ju
 	}
 	b.WriteString("```mermaid\nxychart-beta\n")
 	fmt.Fprintf(b, "  title \"%s %s\"\n", mermaidText(metric), title)
-	fmt.Fprintf(b, "  x-axis \"minutes\" 0 --> %.3g\n", step.Minutes()*float64(len(ys)))
+	fmt.Fprintf(b, "  x-axis \"minutes\" 0 --> %.3g\n", span.Minutes())
 	fmt.Fprintf(b, "  y-axis \"%s\"\n", unit)
 	fmt.Fprintf(b, "  line [%s]\n", numbers(ys))
 	if known {
@@ -216,13 +216,13 @@ func mean(vs []float64) float64 {
 	return sum / float64(len(vs))
 }
 
-// thin averages neighbours until at most maxPoints are left; per is how many became one.
-func thin(ys []float64) (out []float64, per int) {
-	per = (len(ys) + maxPoints - 1) / maxPoints
+// thin averages neighbours until at most maxPoints are left.
+func thin(ys []float64) (out []float64) {
+	per := (len(ys) + maxPoints - 1) / maxPoints
 	for i := 0; i < len(ys); i += per {
 		out = append(out, mean(ys[i:min(i+per, len(ys))]))
 	}
-	return out, per
+	return out
 }
 
 func numbers(ys []float64) string {

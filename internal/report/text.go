@@ -147,7 +147,8 @@ func nextByVerdict(r *Report) []string {
 	case verdict.NameSuperseded:
 		return []string{"nothing: the newer deploy has its own bake"}
 	case verdict.NameAborted:
-		return []string{"the run was cancelled: run it again to go on where it stopped, or roll back by hand"}
+		return []string{"the run was cancelled, and the deploy may be live: roll back by hand, or watch the rest of it with bakegate run " +
+			"--deploy-started TIME --deploy-finished TIME. The same command again is a new deploy"}
 	case verdict.NameDeployFailed:
 		return []string{"read the deploy command's own output above; the service may run a mixture of versions"}
 	case verdict.NamePending:
@@ -167,6 +168,8 @@ func (r *Report) rollbackLines() []string {
 	var out []string
 	if r.Plan.Rollback != "" {
 		out = append(out, "rollback command: "+r.Plan.Rollback)
+	} else {
+		out = append(out, "no rollback.command is configured: this is where it would stand")
 	}
 	if g := r.Plan.LastGood; g != nil {
 		out = append(out, fmt.Sprintf("last good deploy: %s %s, %s", g.Version, g.Digest, g.At.UTC().Format(time.RFC3339)))

@@ -53,7 +53,7 @@ type Stages struct {
 	Verify    func(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error)
 	Diff      func(ctx context.Context) ([]verdict.Finding, error)
 	Open      func(ctx context.Context, m Marker) []verdict.Finding
-	Warm      func(ctx context.Context) error
+	Warm      func(ctx context.Context)
 	Deploy    func(ctx context.Context) error
 	Bake      func(ctx context.Context, d release.Deploy) Baked
 	Seal      func(ctx context.Context, m Marker) []verdict.Finding
@@ -74,7 +74,6 @@ type Baked struct {
 	Pending    bool
 	Aborted    bool
 	Superseded string // by which deploy; "" by none
-	Err        error
 }
 
 // Result is how the run ended.

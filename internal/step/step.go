@@ -24,7 +24,7 @@ func Do(ctx context.Context, p Plan) Result {
 	r.log(record.TypePlan, p.Record)
 	r.log(record.TypeAttempt, p.Attempt)
 	r.log(record.TypeDeploy, r.Deploy)
-	if r.ask(ctx) && r.open(ctx) && r.deploy(ctx) {
+	if r.ask(ctx) && r.warm(ctx) && r.open(ctx) && r.deploy(ctx) {
 		r.bake(ctx)
 	}
 	return r.close(ctx)
@@ -44,16 +44,16 @@ type run struct {
 func (r *run) ask(ctx context.Context) bool {
 	if s := r.Stages.Preflight; s != nil {
 		fs, err := s(ctx)
-		r.found(fs, err)
+		r.found(fs, in("record", err))
 	}
 	if s := r.Stages.Verify; s != nil {
 		fs, images, err := s(ctx, r.deployed)
-		r.found(fs, err)
+		r.found(fs, in("verify", err))
 		r.verified(images)
 	}
 	if s := r.Stages.Diff; s != nil {
 		fs, err := s(ctx)
-		r.found(fs, err)
+		r.found(fs, in("diff", err))
 	}
 	if r.cancelled(ctx) {
 		return false
@@ -78,6 +78,14 @@ func (r *run) verified(images []record.Image) {
 	}
 }
 
+// warm samples, before the deploy, what keeps no history.
+func (r *run) warm(ctx context.Context) bool {
+	if s := r.Stages.Warm; s != nil {
+		s(ctx)
+	}
+	return !r.cancelled(ctx)
+}
+
 // open tells the ledger and the tools that the deploy starts, once. It reports whether the run may go on: a ledger that cannot be
 // written stops a deploy that has not begun.
 func (r *run) open(ctx context.Context) bool {
@@ -87,7 +95,7 @@ func (r *run) open(ctx context.Context) bool {
 	r.begun()
 	if r.Ledger != nil && !r.Earlier.Opened && (r.Mode == Run || r.Mode == Begin) {
 		if err := r.Ledger.Put(ctx, r.entry(record.Started, verdict.Verdict{})); err != nil {
-			r.found(nil, err)
+			r.found(nil, in("record", err))
 			if !r.deployed {
 				return false
 			}
@@ -115,9 +123,6 @@ func (r *run) begun() {
 
 // deploy runs the user's command where there is one. It reports whether there is something to bake.
 func (r *run) deploy(ctx context.Context) bool {
-	if r.Stages.Warm != nil {
-		r.found(nil, r.Stages.Warm(ctx))
-	}
 	if s := r.Stages.Deploy; s != nil && r.Deploy.Finished.IsZero() {
 		if r.cancelled(ctx) {
 			return false
@@ -158,7 +163,7 @@ func (r *run) bake(ctx context.Context) {
 		d.Serving = b.Serving
 		r.know(d)
 	}
-	r.found(b.Findings, b.Err)
+	r.found(b.Findings, nil)
 	switch {
 	case b.Superseded != "":
 		r.end = verdict.Ending{Kind: verdict.NameSuperseded, What: "newer-deploy",
@@ -284,11 +289,26 @@ func (r *run) cancelled(ctx context.Context) bool {
 	return true
 }
 
-// errorWhat is the WHAT of an error's reason, which errors may name themselves.
-func errorWhat(err error) string {
-	var named interface{ Reason() string }
-	if errors.As(err, &named) {
-		return named.Reason()
+// stageError is an error that knows the stage in which bakegate could not do its work: the WHAT of its reason.
+type stageError struct {
+	stage string
+	err   error
+}
+
+func (e *stageError) Error() string { return e.err.Error() }
+func (e *stageError) Unwrap() error { return e.err }
+
+func in(stage string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return "internal"
+	return &stageError{stage, err}
+}
+
+func errorWhat(err error) string {
+	var s *stageError
+	if errors.As(err, &s) {
+		return s.stage
+	}
+	return "journal"
 }

@@ -107,7 +107,7 @@ func TestDo(t *testing.T) {
 		{"all is well", Run, nil, "pass", 0, "verify open deploy bake seal pass", "started, finished pass"},
 		{"blocked leaves no marker", Run, func(s *scene) { s.verify([]verdict.Finding{wrong}, nil) }, "blocked/digest", 13,
 			"verify", "finished blocked"},
-		{"a registry that is down stops the deploy", Run, func(s *scene) { s.verify(nil, errors.New("503")) }, "error/internal", 1,
+		{"a registry that is down stops the deploy", Run, func(s *scene) { s.verify(nil, errors.New("503")) }, "error/verify", 1,
 			"verify", "finished error"},
 		{"the wrong thing is live already: marked, not baked", Run, func(s *scene) {
 			s.Deployed, s.Stages.Deploy = true, nil
@@ -116,7 +116,7 @@ func TestDo(t *testing.T) {
 		{"a registry that is down behind the deploy: watched all the same", Run, func(s *scene) {
 			s.Deployed, s.Stages.Deploy = true, nil
 			s.verify(nil, errors.New("503"))
-		}, "error/internal", 1, "verify open bake seal error", "started, finished error"},
+		}, "error/verify", 1, "verify open bake seal error", "started, finished error"},
 		{"and what is proved bad counts", Run, func(s *scene) {
 			s.Deployed, s.Stages.Deploy = true, nil
 			s.verify(nil, errors.New("503"))
@@ -137,7 +137,7 @@ func TestDo(t *testing.T) {
 			s.verify([]verdict.Finding{wrong}, nil)
 		}, "pass", 0, "verify open deploy bake seal pass", "started, finished pass"},
 		{"a ledger that cannot be written stops the deploy", Run, func(s *scene) { s.store.fail = errors.New("read-only") },
-			"error/internal", 1, "verify", ""},
+			"error/record", 1, "verify", ""},
 		{"begin lets the deploy go on", Begin, nil, "pending/deploy", 0, "verify open", "started"},
 		{"begin blocks", Begin, func(s *scene) { s.verify([]verdict.Finding{wrong}, nil) }, "blocked/digest", 13, "verify", "finished blocked"},
 		{"finish", Finish, finishing, "pass", 0, "bake seal pass", "finished pass"},

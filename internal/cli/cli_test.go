@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,4 +138,15 @@ func TestChild(t *testing.T) {
 
 func verifyImage(ref, env string) verify.Image {
 	return verify.Image{Image: ref, Built: verify.Built{Record: env}}
+}
+
+// On GitHub a mistake is an output and an annotation too: later steps read the verdict there.
+func TestUsageOnGitHub(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "output")
+	var log bytes.Buffer
+	code := Main(context.Background(), []string{"run", "--nonsense"}, []string{"GITHUB_ACTIONS=true", "GITHUB_OUTPUT=" + out}, &log, &log)
+	b, err := os.ReadFile(out)
+	if code != 64 || err != nil || !strings.Contains(string(b), "usage") || !strings.Contains(log.String(), "::error") {
+		t.Errorf("exit %d, outputs %q (%v), log %q", code, b, err, log.String())
+	}
 }

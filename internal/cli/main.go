@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/ci"
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -89,15 +90,21 @@ func (a *app) help(args []string) int {
 }
 
 // usage reports a mistake in what was asked for, before any side effect.
-func (a *app) usage(err error) int {
-	fmt.Fprintf(a.stderr, "bakegate: %v\n", err)
-	return verdict.NameUsage.ExitCode()
-}
+func (a *app) usage(err error) int { return a.report(verdict.NameUsage, err) }
 
 // fail reports that bakegate could not do its work.
-func (a *app) fail(err error) int {
+func (a *app) fail(err error) int { return a.report(verdict.NameError, err) }
+
+// report tells an end that comes before there is a run. GitHub's later steps read the verdict from the outputs, so it stands there too.
+func (a *app) report(n verdict.Name, err error) int {
 	fmt.Fprintf(a.stderr, "bakegate: %v\n", err)
-	return verdict.NameError.ExitCode()
+	v := verdict.Verdict{Name: n, Reason: string(n), Exit: n.ExitCode(), Summary: clean.Text(err.Error())}
+	if p := ci.Detect(ci.Env{Getenv: a.env.get, Stdout: a.stdout, Stderr: a.stderr}); p.Name() == "github" {
+		_ = p.Publish(ci.Result{Verdict: v, Outputs: []ci.Output{{Key: "verdict", Value: string(n)}, {Key: "reason", Value: v.Reason},
+			{Key: "exit", Value: fmt.Sprint(v.Exit)}, {Key: "summary", Value: v.Summary}},
+			Annotations: []ci.Annotation{{Level: "error", Title: "bakegate", Message: v.Summary}}}) // the exit code says it all the same
+	}
+	return v.Exit
 }
 
 // usageError marks a mistake in what was asked for.

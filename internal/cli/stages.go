@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/source"
@@ -51,8 +52,17 @@ func (s *session) stages() step.Stages {
 	return st
 }
 
-// preflight reads the past from the ledger's records.
-func (s *session) preflight(context.Context) ([]verdict.Finding, error) {
+// preflight looks at the past, and at what the bake will watch.
+func (s *session) preflight(ctx context.Context) ([]verdict.Finding, error) {
+	fs := s.past()
+	if s.file.Bake != nil && !s.afterDeploy() {
+		fs = append(fs, bake.Glance(ctx, s.bakePlan())...)
+	}
+	return fs, nil
+}
+
+// past is what the ledger knows of other deploys.
+func (s *session) past() []verdict.Finding {
 	p := preflight.Past{Configured: s.ledger != nil}
 	for _, r := range s.here() {
 		if r.DeployID == s.deployID {
@@ -68,7 +78,7 @@ func (s *session) preflight(context.Context) ([]verdict.Finding, error) {
 			p.Failed = o
 		}
 	}
-	return preflight.Run(p, time.Now()), nil
+	return preflight.Run(p, time.Now())
 }
 
 // sameCriteria says so when what is asked for changed between begin and finish.

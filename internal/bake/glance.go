@@ -1,0 +1,92 @@
+package bake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/verdict"
+)
+
+const (
+	// glanceBack is how far a glance looks back, glanceLimit how long it may take: it stands between the user and the deploy.
+	glanceBack  = 5 * time.Minute
+	glanceLimit = 10 * time.Second
+)
+
+// Glance asks, before the deploy, each source that keeps history for what its metrics show now. What can't be answered now will most
+// likely not be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes.
+func Glance(ctx context.Context, p Plan) []verdict.Finding {
+	ctx, cancel := context.WithTimeout(ctx, glanceLimit)
+	defer cancel()
+	var mu sync.Mutex
+	var fs []verdict.Finding
+	var wg sync.WaitGroup
+	for name, src := range p.Sources {
+		if !src.Traits().History {
+			continue
+		}
+		wg.Go(func() {
+			found := glance(ctx, p, name, src)
+			mu.Lock()
+			defer mu.Unlock()
+			fs = append(fs, found...)
+		})
+	}
+	wg.Wait()
+	slices.SortFunc(fs, func(a, b verdict.Finding) int { return strings.Compare(a.Check, b.Check) })
+	return fs
+}
+
+// glance asks one source. Each metric gets one note at most.
+func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []verdict.Finding) {
+	var qs []metric.Query
+	for _, m := range p.Options.Metrics {
+		if m.From == name {
+			qs = append(qs, m.Queries(p.Vars)...)
+		}
+	}
+	now := time.Now()
+	series, err := src.Range(ctx, qs, now.Add(-glanceBack), now, p.Options.Step)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, s := range series {
+		seen[s.Query] = true
+	}
+	for _, m := range p.Options.Metrics {
+		if t := glanced(m, p, name, err, seen); m.From == name && t != nil {
+			fs = append(fs, verdict.Finding{Check: "preflight/" + m.Name, Outcome: verdict.Note, Doc: "preflight-metrics",
+				Summary: m.Name + ": " + t.text, Hint: t.hint})
+		}
+	}
+	return fs
+}
+
+// glanced is what is wrong with one metric now, nil for nothing. That no failure was counted is what one hopes for.
+func glanced(m Metric, p Plan, source string, err error, seen map[string]bool) *trouble {
+	for _, q := range m.Queries(p.Vars) {
+		for _, e := range flatten(err) {
+			var qe *metric.QueryError
+			switch named := errors.As(e, &qe); {
+			case !named:
+				return troubleOf(metric.BackendDown, source, e)
+			case qe.Query == q.ID:
+				return troubleOf(qe.Trouble, source, e)
+			}
+		}
+		if !seen[q.ID] && !strings.HasSuffix(q.ID, ".bad") {
+			return &trouble{judge.NoData, fmt.Sprintf("nothing matches %s, and has not for %s", clean.Cut(q.Text, 300), short(glanceBack)),
+				"unless this is the service's first deploy, compare the selector with what the service exports: the bake would end inconclusive"}
+		}
+	}
+	return nil
+}

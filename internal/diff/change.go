@@ -105,11 +105,11 @@ func (c *comparer) judge(ch *Change, a, b sided) {
 	}
 }
 
-func (ch Change) at() Position {
-	if ch.ToAt.Line > 0 {
-		return ch.ToAt
+func (c Change) at() Position {
+	if c.ToAt.Line > 0 {
+		return c.ToAt
 	}
-	return ch.FromAt
+	return c.FromAt
 }
 
 // below looks for the first value in it that the forbid rule names.

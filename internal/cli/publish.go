@@ -50,11 +50,12 @@ func (l *loaded) write(name string, b []byte) error {
 		return err
 	}
 	path := filepath.Join(l.o.out, name)
-	if err := os.WriteFile(path, b, 0o644); err != nil {
+	// Written aside and renamed: whoever reads it sees the old one or the new one, never a half.
+	if err := os.WriteFile(path+".tmp", b, 0o644); err != nil {
 		return err
 	}
-	l.platform.Own(path)
-	return nil
+	l.platform.Own(path + ".tmp")
+	return os.Rename(path+".tmp", path)
 }
 
 // finish renders the run from its journal and publishes it. The exit code is the verdict's, whatever of the publishing fails: evidence

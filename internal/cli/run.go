@@ -58,6 +58,9 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 	}
 	o.warms = mode == step.Begin || mode == step.Finish || len(o.command) > 0
 	l, err := a.load(ctx, o)
+	if ctx.Err() != nil {
+		return a.report(verdict.NameAborted, errors.New("the run was cancelled before it began"))
+	}
 	if err != nil {
 		return a.exit(err)
 	}

@@ -147,6 +147,9 @@ func nextByVerdict(r *Report) []string {
 	case verdict.NameSuperseded:
 		return []string{"nothing: the newer deploy has its own bake"}
 	case verdict.NameAborted:
+		if !r.Deploy.Known() {
+			return []string{"the run was cancelled before it deployed anything: run it again"}
+		}
 		return []string{"the run was cancelled, and the deploy may be live: roll back by hand, or watch the rest of it with bakegate run " +
 			"--deploy-started TIME --deploy-finished TIME. The same command again is a new deploy"}
 	case verdict.NameDeployFailed:

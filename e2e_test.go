@@ -308,6 +308,60 @@ func TestEndToEndTagMoved(t *testing.T) {
 	e.want(0, "pass", exit, r)
 }
 
+// Metrics that arrive late: only closed windows older than the measured lag are judged, and in the end all of the window is.
+func TestEndToEndLag(t *testing.T) {
+	t.Parallel()
+	const lag, window = 8 * time.Second, 15 * time.Second
+	srv := httptest.NewServer(&littleShop{rps: 100, since: time.Now().Add(-time.Hour), version: "1", lag: lag})
+	defer srv.Close()
+	p := realtest.Prometheus(t, time.Second, nil, realtest.Target{Addr: strings.TrimPrefix(srv.URL, "http://")})
+	realtest.Poll(t, 20*time.Second, "Prometheus has scraped the shop", func() bool { return scraped(p.URL) })
+	time.Sleep(5 * time.Second) // some history, from which the lag is measured
+	e := &e2e{t: t, dir: t.TempDir()}
+	e.write("bakegate.yaml", fmt.Sprintf(`version: 1
+service: shop
+environment: production
+bake:
+  window: %s
+  step: 1s
+  warm-up: 0s
+  sources:
+    prom:
+      prometheus:
+        url: %s
+  metrics:
+    - name: errors
+      bad: http_requests_total{job="test",code=~"5.."}
+      total: http_requests_total{job="test"}
+      limit: 5%%
+`, window, p.URL))
+	now := time.Now().UTC().Format(time.RFC3339)
+	exit, r := e.run("--deploy-started", now, "--deploy-finished", now)
+	e.want(0, "pass", exit, r)
+	total := 0.0
+	for _, s := range r.Samples["errors"] {
+		total += s.Total
+	}
+	if d := observed(r); d < window-2*time.Second || total < 100*d.Seconds()-150 || total > 100*d.Seconds()+150 {
+		t.Errorf("%.0f requests in %s, want 100 a second over %s", total, d, window)
+	}
+	es, err := record.ReadDir(filepath.Join(e.dir, "bakegate-out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range es {
+		var s report.Samples
+		if entry.Type != record.TypeSample || json.Unmarshal(entry.Data, &s) != nil {
+			continue
+		}
+		for _, x := range s.Samples {
+			if wait := entry.T.Sub(x.To); wait < lag-time.Second {
+				t.Errorf("the window until %s was judged %s later, before its data can have arrived", x.To.Format("15:04:05"), wait)
+			}
+		}
+	}
+}
+
 // inProcessRegistry is for tests that need no real one.
 func inProcessRegistry(t *testing.T) string {
 	t.Helper()

@@ -100,6 +100,7 @@ type littleShop struct {
 	rps, bad, next float64
 	since          time.Time
 	version        string
+	lag            time.Duration // /metrics shows what was so long ago, and says so
 }
 
 func (s *littleShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -117,11 +118,15 @@ func (s *littleShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	n := s.rps * time.Since(s.since).Seconds()
+	at, stamp := time.Now().Add(-s.lag), ""
+	if s.lag > 0 {
+		stamp = fmt.Sprintf(" %d", at.UnixMilli())
+	}
+	n := s.rps * at.Sub(s.since).Seconds()
 	bad := float64(int(n * s.bad))
-	fmt.Fprintf(w, "# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\"} %d\n", int(n)-int(bad))
+	fmt.Fprintf(w, "# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\"} %d%s\n", int(n)-int(bad), stamp)
 	if bad > 0 {
-		fmt.Fprintf(w, "http_requests_total{code=\"500\"} %d\n", int(bad))
+		fmt.Fprintf(w, "http_requests_total{code=\"500\"} %d%s\n", int(bad), stamp)
 	}
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.since.Unix())
 	fmt.Fprintf(w, "# TYPE app_info gauge\napp_info{version=%q} 1\n", s.version)

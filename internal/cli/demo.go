@@ -108,5 +108,5 @@ func (a *app) demoEnd(w *demo.World, rows []string) {
 	}
 	_ = t.Flush()
 	fmt.Fprintf(a.stdout, "\nYours to copy: %s/bakegate.yaml. What each run saw and decided: %s/out-*/.\n", demoDir, demoDir)
-	fmt.Fprintf(a.stdout, "Grafana was told %d times. The ledger: bakegate history --ledger %s/ledger\n", len(w.Grafana.Annotations()), demoDir)
+	fmt.Fprintf(a.stdout, "Grafana has %d annotations, each closed with its verdict. The ledger: bakegate history --ledger %s/ledger\n", len(w.Grafana.Annotations()), demoDir)
 }

@@ -195,10 +195,16 @@ func what(f Finding) string {
 }
 
 func passSummary(fs []Finding) string {
-	if n := countPasses(fs); n > 1 {
-		return fmt.Sprintf("all %d checks passed", n)
+	n, text := countPasses(fs), "the one check that was asked for passed"
+	if n > 1 {
+		text = fmt.Sprintf("all %d checks passed", n)
 	}
-	return "the one check that was asked for passed"
+	for _, f := range fs {
+		if f.Outcome == Note {
+			return text + ", with notes"
+		}
+	}
+	return text
 }
 
 // countPasses counts what was looked at and is not wrong. A marker proves nothing about the deploy; differences that no rule forbids are

@@ -33,8 +33,7 @@ type baseline struct {
 	exclude []Interval
 	counts  counts
 	samples []judge.Sample
-	fetched int       // samples, before the judge took them
-	last    time.Time // the end of the last of them
+	fetched int // samples, before the judge took them
 	done    bool
 	trouble *trouble // of the last chunk that was asked for, or of what came
 }
@@ -56,23 +55,15 @@ func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judg
 	from, to, step := p.baselineWindow()
 	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
 	if !history { // it knows only what it was asked for before the deploy
-		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), last: endOf(earlier), done: true}
+		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true}
 	}
 	g := grid{from, step}
 	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel)}
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
-		b.samples, b.fetched, b.known, b.last = leaveOut(earlier, exclude), n, earlier[n-1].To, earlier[n-1].To
+		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
 	}
 	return b
-}
-
-// endOf is when the last sample ends, zero where there is none.
-func endOf(samples []judge.Sample) (end time.Time) {
-	for _, s := range samples {
-		end = later(end, s.To)
-	}
-	return end
 }
 
 // leaveOut drops the samples that touch one of the intervals.
@@ -204,14 +195,12 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) bool {
 	defer w.mu.Unlock()
 	b := w.before
 	b.trouble = nil
-	w.seeIncreases(series)
 	got := b.counts.add(series, b.cursor, to)
 	b.cursor = to
 	fresh := slices.DeleteFunc(leaveOut(got.samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
 	b.samples = append(b.samples, fresh...)
 	b.fetched += len(fresh)
-	if n := len(fresh); n > 0 {
-		b.last = fresh[n-1].To
+	if len(fresh) > 0 {
 		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
 	}
 	if to.Before(b.to) {
@@ -230,7 +219,7 @@ func (w *watch) historyDone() {
 	switch {
 	case b.fetched == 0:
 		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: there is nothing from before the deploy", w.Name)})
-	case t != nil && (t.reason == "selectors" || t.reason == "buckets" || t.reason == string(metric.SeveralSeries)):
+	case t != nil && (t.reason == "selectors" || t.reason == "buckets" || t.reason == "several-series"):
 		b.trouble, b.samples = t, nil
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
 	}

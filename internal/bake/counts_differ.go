@@ -18,24 +18,18 @@ type differ struct {
 }
 
 // differences calls emit with each increase of a series and the time of its later point. It returns the first point of a series
-// that only primes. A series of increases needs no differences.
+// that only primes.
 //
 //	v >= prev   v - prev   over a hole too: the counter went on meanwhile
 //	v <  prev   v          the process restarted and counted from 0
 //	new         v          where born says that the series did not exist before its first point
 //	unknown     -          the first point of a series of unknown age is only what the next one is compared with
-func (d *differ) differences(s counterSeries, born func(time.Time) bool, emit func(time.Time, float64)) (primed time.Time) {
-	if s.Increase > 0 {
-		for _, p := range s.points {
-			emit(p.T, p.V)
-		}
-		return time.Time{}
-	}
+func (d *differ) differences(key string, points []metric.Point, born func(time.Time) bool, emit func(time.Time, float64)) (primed time.Time) {
 	if d.last == nil {
 		d.last = map[string]metric.Point{}
 	}
-	prev, known := d.last[s.key]
-	for _, p := range s.points {
+	prev, known := d.last[key]
+	for _, p := range points {
 		switch {
 		case known && !p.T.After(prev.T):
 			continue
@@ -49,7 +43,7 @@ func (d *differ) differences(s counterSeries, born func(time.Time) bool, emit fu
 		prev, known = p, true
 	}
 	if known {
-		d.last[s.key] = prev
+		d.last[key] = prev
 	}
 	return primed
 }
@@ -61,19 +55,7 @@ type clock struct {
 	grace   time.Duration
 	settled bool
 	epochs  []Interval // the last one goes on in the next call
-	start   time.Time  // of the grid
-	raw     time.Time  // the last point of a counter that was read as it is
 }
-
-// uncounted leaves out the increases over windows that begin too early: before the grid does, where another version ran, or before the
-// last difference of the same metric, which was counted already when its series became too many.
-func (c *clock) uncounted(points []metric.Point, length time.Duration) []metric.Point {
-	begin := later(c.start, c.raw)
-	return slices.DeleteFunc(points, func(p metric.Point) bool { return windowEnd(p).Add(-length).Before(begin) })
-}
-
-// windowEnd is the end of the window that the point of a series of increases stands for: T is its last millisecond.
-func windowEnd(p metric.Point) time.Time { return p.T.Add(time.Millisecond) }
 
 // scraped shortens the grace, once, to what the scrape interval asks for: the series of one scrape round lie within one interval.
 func (c *clock) scraped(every time.Duration) {
@@ -123,14 +105,8 @@ func (c *clock) prepare(series []metric.Series, from, to time.Time) (ready []cou
 	for _, s := range series {
 		points, n := usable(s.Points, from, to, false)
 		skipped += n
-		if s.Increase > 0 {
-			points = c.uncounted(points, s.Increase)
-		}
 		if len(points) == 0 {
 			continue
-		}
-		if s.Increase == 0 {
-			c.raw = later(c.raw, points[len(points)-1].T)
 		}
 		ready = append(ready, counterSeries{Series: s, key: seriesKey(s, ""), points: points})
 		for _, p := range points {

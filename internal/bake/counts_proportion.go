@@ -19,10 +19,9 @@ type proportion struct {
 
 	held      float64 // bad events of windows without a point of total: they belong to the next one
 	totalSeen bool
-	badSeen   bool // here: selects knows of history too
-	skipped   int  // points left out for their value
-	windows   int  // windows with events
-	crossed   int  // windows with more bad events than events
+	skipped   int // points left out for their value
+	windows   int // windows with events
+	crossed   int // windows with more bad events than events
 }
 
 func (c *proportion) scraped(every time.Duration) { c.clock.scraped(every) }
@@ -39,13 +38,13 @@ func (c *proportion) add(series []metric.Series, from, to time.Time) batch {
 	ws := make([]tally, int(to.Sub(from)/g.step))
 	for _, s := range ready {
 		if s.Query == c.badID {
-			c.badSeen, c.selects.badSeen = true, true
-			c.bad.differences(s, c.clock.born, func(t time.Time, v float64) { ws[g.index(t)].bad += v })
+			c.selects.badSeen = true
+			c.bad.differences(s.key, s.points, c.clock.born, func(t time.Time, v float64) { ws[g.index(t)].bad += v })
 			continue
 		}
 		c.totalSeen = true
 		c.selects.sawTotal(s.Series)
-		primed := c.total.differences(s, c.clock.born, func(t time.Time, v float64) {
+		primed := c.total.differences(s.key, s.points, c.clock.born, func(t time.Time, v float64) {
 			w := &ws[g.index(t)]
 			w.total += v
 			w.seen = true
@@ -94,7 +93,7 @@ func (c *proportion) trouble() *trouble {
 			"let bad be total's selector with one more matcher, or counters that are a part of total's"}
 	case !c.totalSeen && c.skipped > 0:
 		return &trouble{"nan", "every point is NaN, infinite or negative: that is no count", "see what exports this metric; a counter holds a number"}
-	case !c.totalSeen && c.badSeen:
+	case !c.totalSeen && c.selects.badSeen:
 		return &trouble{"selector", "total has never matched anything, while bad did", "compare total's selector with what the service exports"}
 	case !c.totalSeen:
 		return &trouble{"no-data", "neither bad nor total matched anything", "compare the selectors with what the service exports, and see whether it is scraped"}

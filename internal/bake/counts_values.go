@@ -69,7 +69,7 @@ func inOrder(series []metric.Series) []metric.Series {
 func (c *values) trouble() *trouble {
 	switch {
 	case c.several > 0:
-		return &trouble{string(metric.SeveralSeries), fmt.Sprintf("the expression gave %d series where one value was meant", c.several), "aggregate it (sum, max, avg without labels), or use gauge: for a value per series"}
+		return &trouble{"several-series", fmt.Sprintf("the expression gave %d series where one value was meant", c.several), "aggregate it (sum, max, avg without labels), or use gauge: for a value per series"}
 	case !c.seen && c.skipped > 0:
 		return &trouble{"nan", "every value is NaN or infinite", "a division by zero gives NaN: name the counters with bad: and total: instead"}
 	case !c.seen:

@@ -1,7 +1,6 @@
 package bake
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -123,7 +122,7 @@ func (w *watch) conclude(over bool, gaps []Gap) (verdict.Finding, *judge.Judgeme
 		w.state.Add(w.samples[w.fed])
 	}
 	j := w.state.End()
-	j = w.named(j)
+	j.Metric = w.Name
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
 	return w.judged(j), &j
@@ -136,9 +135,6 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 		missing += g.To.Sub(g.From)
 	}
 	asked, data := w.asking.trouble, w.counts.trouble()
-	if over {
-		data = w.sinceWhen(data)
-	}
 	half := missing*2 > w.to.Sub(w.from)
 	switch {
 	case asked != nil && (len(w.samples) == 0 || half || asked.reason == string(metric.LoadBalanced)):
@@ -146,44 +142,11 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 	case data != nil && !(data.reason == judge.NoData && len(w.samples) > 0):
 		return data
 	case over && half:
-		return w.gapTrouble(missing, gaps[len(gaps)-1].To)
+		return &trouble{"gap", fmt.Sprintf("there is no data for %s of the %s", short(missing), short(w.to.Sub(w.from))), "see why the backend has nothing there: was it down, or was the service not scraped"}
 	case over && len(w.samples) == 0:
 		return &trouble{judge.NoData, "nothing was observed in the window", "see whether the service is scraped, and whether its series have at least two points in the window"}
 	}
 	return nil
-}
-
-// gapTrouble is the trouble of a window that was observed for less than half. Data that never come back ask another question than
-// data that were missing for a while.
-func (w *watch) gapTrouble(missing time.Duration, last time.Time) *trouble {
-	t := &trouble{"gap", fmt.Sprintf("there is no data for %s of the %s", short(missing), short(w.to.Sub(w.from))), "see why the backend has nothing there: was it down, or was the service not scraped"}
-	if n := len(w.samples); n > 0 && !last.Before(w.to) {
-		t.text += fmt.Sprintf(", and nothing since %s: is the new version scraped, and does it carry the same labels?", clock24(w.samples[n-1].To))
-	}
-	return t
-}
-
-// sinceWhen puts the better sentence in place of the one for no data.
-func (w *watch) sinceWhen(t *trouble) *trouble {
-	if t != nil && t.reason != judge.NoData {
-		return t
-	}
-	return cmp.Or(w.nothingSince(), t)
-}
-
-// nothingSince is the trouble of a metric that was there before the deploy and is not any more, while the backend answers: nil for any
-// other. The new version's series may be named otherwise, or not be scraped; or nothing serves.
-func (w *watch) nothingSince() *trouble {
-	last := w.arrival.latest
-	if w.before != nil {
-		last = later(last, w.before.last)
-	}
-	there := w.before != nil && w.before.fetched > 0 || !w.arrival.earliest.IsZero() && w.arrival.earliest.Before(w.from)
-	if len(w.samples) > 0 || !there || !last.Before(w.to) {
-		return nil
-	}
-	return &trouble{judge.NoData, fmt.Sprintf("the series were there before the deploy and there is nothing since %s: is the new version scraped, and does it carry the same labels?", clock24(last)),
-		"run the query by hand, and look at up of the scrape job; if the service is down, roll back: silence alone does not tell that apart"}
 }
 
 func (w *watch) unknown(t *trouble) verdict.Finding {
@@ -195,9 +158,6 @@ func (w *watch) unknown(t *trouble) verdict.Finding {
 func (w *watch) asked() (es []verdict.Evidence) {
 	for _, q := range w.queries {
 		es = append(es, verdict.Evidence{What: q.ID, Got: clean.Cut(q.Text, 300)})
-	}
-	if t := w.warning(); t != "" {
-		es = append(es, verdict.Evidence{What: "warning", Got: t})
 	}
 	return es
 }
@@ -292,7 +252,7 @@ func counted(k judge.Kind, r judge.Rate) string {
 
 // docs names the page of each reason that has one of its own.
 var docs = map[string]string{
-	"selector": "bake-selector", "selectors": "bake-selectors", string(metric.SeveralSeries): "bake-several-series", "nan": "bake-nan", "buckets": "bake-buckets", "gap": "bake-gap",
+	"selector": "bake-selector", "selectors": "bake-selectors", "several-series": "bake-several-series", "nan": "bake-nan", "buckets": "bake-buckets", "gap": "bake-gap",
 	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
@@ -305,15 +265,18 @@ func docOf(reason string) string {
 	return "bake-metric"
 }
 
+// severalSeries is the trouble of an expression that a source may find before the counts do.
+const severalSeries metric.Trouble = "several-series"
+
 // troubles says for people what each trouble of a source means.
 var troubles = map[metric.Trouble]struct{ text, hint string }{
-	metric.BackendDown:   {"does not answer", "see whether the backend runs and can be reached from the pipeline, then run the bake again"},
-	metric.Unauthorized:  {"refuses the credentials", "renew the token, or give it the right to read metrics"},
-	metric.BadQuery:      {"refuses the query", "repair the query: try it in the backend's own query page"},
-	metric.Truncated:     {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
-	metric.TooMany:       {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
-	metric.SeveralSeries: {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
-	metric.LoadBalanced:  {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
+	metric.BackendDown:  {"does not answer", "see whether the backend runs and can be reached from the pipeline, then run the bake again"},
+	metric.Unauthorized: {"refuses the credentials", "renew the token, or give it the right to read metrics"},
+	metric.BadQuery:     {"refuses the query", "repair the query: try it in the backend's own query page"},
+	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
+	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
+	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
+	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
 }
 
 func troubleOf(class metric.Trouble, source string, err error) *trouble {

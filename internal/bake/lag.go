@@ -11,10 +11,9 @@ import (
 // arrival measures from the data itself how far behind the present it is: no backend says so.
 type arrival struct {
 	newest   map[string]time.Time // the last point of each series that is alive
-	earliest time.Time            // the first point of all
 	latest   time.Time            // the last point of all
 	lag      time.Duration        // how old the newest point was when it was first seen
-	interval time.Duration        // the median distance between points: the scrape interval, or the length of increases; 0: not known yet
+	interval time.Duration        // the median distance between points: the scrape interval; 0: not known yet
 }
 
 const (
@@ -39,9 +38,6 @@ func (a *arrival) see(series []metric.Series, now time.Time) {
 		slices.Sort(spacings)
 		a.interval = spacings[len(spacings)/2]
 	}
-	for _, s := range series {
-		a.interval = max(a.interval, s.Increase)
-	}
 	a.forget()
 }
 
@@ -54,17 +50,12 @@ func (a *arrival) update(series []metric.Series) (spacings []time.Duration) {
 					spacings = append(spacings, d)
 				}
 			}
-			t := p.T
-			if s.Increase > 0 {
-				t = windowEnd(p)
-			}
 			switch {
 			case math.IsNaN(p.V): // a stale marker: the series says itself that it is gone
 				delete(a.newest, key)
-			case t.After(a.newest[key]):
-				a.newest[key] = t
-				a.latest = later(a.latest, t)
-				a.earliest = earlier(a.earliest, t)
+			case p.T.After(a.newest[key]):
+				a.newest[key] = p.T
+				a.latest = later(a.latest, p.T)
 			}
 		}
 	}
@@ -100,14 +91,6 @@ func (a *arrival) watermark() time.Time {
 // restarts, but no longer than the window itself was.
 func (a *arrival) patience(window time.Duration) time.Duration {
 	return a.lag + max(3*a.interval, min(90*time.Second, window))
-}
-
-// earlier is the earlier of two times, where zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 func later(a, b time.Time) time.Time {

@@ -27,7 +27,7 @@ func outage(from, to time.Duration, err error) func(time.Time) error {
 }
 
 func TestBackendOutForTheWholeWindow(t *testing.T) {
-	for _, class := range []metric.Trouble{metric.BackendDown, metric.Unauthorized, metric.Truncated, metric.TooMany, metric.LoadBalanced, metric.SeveralSeries} {
+	for _, class := range []metric.Trouble{metric.BackendDown, metric.Unauthorized, metric.Truncated, metric.TooMany, metric.LoadBalanced} {
 		t.Run(string(class), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src, js, start := shop(time.Now()), &judges{}, time.Now()
@@ -101,7 +101,6 @@ func TestHoleInTheData(t *testing.T) {
 		{2 * time.Minute, 11 * time.Minute, verdict.Unknown, "gap"},
 		{12 * time.Minute, time.Hour, verdict.Pass, ""},
 		{-time.Hour, time.Hour, verdict.Unknown, "no-data"},
-		{-time.Second, time.Hour, verdict.Unknown, "no-data"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.from, tt.to), func(t *testing.T) {

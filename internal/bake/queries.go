@@ -11,8 +11,8 @@ func (m Metric) Queries(vars map[string]string) []metric.Query {
 	switch {
 	case m.Bad != "" || m.Total != "":
 		return []metric.Query{
-			{ID: m.Name + ".bad", Kind: metric.Counter, Text: string(m.Bad), Vars: vars, Group: m.Name},
-			{ID: m.Name + ".total", Kind: metric.Counter, Text: string(m.Total), Vars: vars, Group: m.Name},
+			{ID: m.Name + ".bad", Kind: metric.Counter, Text: string(m.Bad), Vars: vars},
+			{ID: m.Name + ".total", Kind: metric.Counter, Text: string(m.Total), Vars: vars},
 		}
 	case m.Histogram != "":
 		return []metric.Query{{ID: m.Name, Kind: metric.Histogram, Text: string(m.Histogram), Vars: vars}}
@@ -86,7 +86,7 @@ func (m Metric) compares() bool { return m.Compare == "before" }
 
 // counts makes what turns the metric's points into samples. history says how soon a series that appears is a new one.
 func (m Metric) counts(g grid, history bool, sel *selection) counts {
-	c := clock{grace: g.step / 2, start: g.start}
+	c := clock{grace: g.step / 2}
 	if history {
 		c.grace = primeSpan / 2
 	}

@@ -116,7 +116,7 @@ func (w *watch) problem() *trouble {
 		return w.asking.trouble
 	}
 	if w.asking.silent {
-		return w.sinceWhen(w.counts.trouble())
+		return w.counts.trouble()
 	}
 	return nil
 }

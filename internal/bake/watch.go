@@ -2,7 +2,6 @@ package bake
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +36,6 @@ type watch struct {
 	latest  *judge.Judgement
 	failed  bool
 	asking  asking
-	summed  time.Duration // the length of the increases that the backend gave in place of counters; 0: none
 }
 
 // asking is how the backend answers.
@@ -54,7 +52,6 @@ func (w *watch) take(series []metric.Series, now, complete time.Time) bool {
 	defer w.mu.Unlock()
 	w.recovered(now)
 	w.arrival.see(series, now)
-	w.seeIncreases(series)
 	edge := w.closed(complete)
 	if edge.After(w.cursor) {
 		w.count(series, edge)
@@ -117,7 +114,7 @@ func (w *watch) judge() bool {
 		j = w.state.Judge()
 		w.failed = j.Status == judge.Fail
 	}
-	j = w.named(j)
+	j.Metric = w.Name
 	text := ""
 	if w.latest == nil || w.latest.Status != j.Status {
 		text = judgementText(j)
@@ -125,34 +122,6 @@ func (w *watch) judge() bool {
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: text})
 	return w.failed
-}
-
-// named puts in what the judge does not know: the metric's name, and that it was read in the weaker way.
-func (w *watch) named(j judge.Judgement) judge.Judgement {
-	j.Metric = w.Name
-	if t := w.warning(); t != "" {
-		j.Warnings = append(slices.Clone(j.Warnings), t)
-	}
-	return j
-}
-
-// seeIncreases notes, and says once, that the metric has too many series to be read one by one.
-func (w *watch) seeIncreases(series []metric.Series) {
-	was := w.summed
-	for _, s := range series {
-		w.summed = max(w.summed, s.Increase)
-	}
-	if was == 0 && w.summed > 0 {
-		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: w.Name + ": " + w.warning()})
-	}
-}
-
-// warning says how the metric was read where that is weaker than usual, "" elsewhere.
-func (w *watch) warning() string {
-	if w.summed == 0 {
-		return ""
-	}
-	return fmt.Sprintf("more than %d series: read as sum(increase()) over %s windows, which extrapolates", metric.MaxSeries, short(w.summed))
 }
 
 // ready makes the judge. While the baseline is on its way, the limits are judged alone, and the whole again once it is there.
@@ -206,11 +175,7 @@ func (w *watch) silence(now time.Time) {
 	if w.asking.silent || now.Before(w.from.Add(time.Minute)) {
 		return
 	}
-	t := w.counts.trouble()
-	if last := later(w.from, w.arrival.latest); t != nil || now.After(last.Add(time.Minute+w.arrival.lag+3*w.arrival.interval)) {
-		t = w.sinceWhen(t)
-	}
-	if t != nil {
+	if t := w.counts.trouble(); t != nil {
 		w.asking.silent = true
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: %s", w.Name, t.text)})
 	}

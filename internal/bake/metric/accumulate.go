@@ -11,6 +11,9 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 )
 
+// maxSeries is how many series one query may select: each is judged one by one.
+const maxSeries = 5000
+
 // maxLabel is the longest label value that is kept, in bytes.
 const maxLabel = 500
 
@@ -20,8 +23,6 @@ type accumulator struct {
 	from, to int64 // milliseconds, from <= t < to
 	step     int64 // keep about one sample per step, in milliseconds; 0: keep all
 	counters bool  // a fall is a restart: what is around it is kept
-	most     int   // series
-	increase int64 // not 0: the values are increases in windows of this length, in milliseconds, each at its window's end
 	series   map[string]*growing
 	order    []*growing
 }
@@ -35,19 +36,15 @@ type growing struct {
 	pending bool // last is not kept yet
 }
 
-// tooManySeries ends the reading of a reply.
-type tooManySeries struct{ most int }
-
-func (e tooManySeries) Error() string {
-	return fmt.Sprintf("more than %d series: narrow the selector (a service, an environment, fewer labels), or use expr with sum by (...)", e.most)
-}
+// errTooMany ends the reading of a reply.
+var errTooMany = &trouble{TooMany, fmt.Errorf("more than %d series: narrow the selector (a service, an environment, fewer labels), or use expr with sum by (...)", maxSeries)}
 
 func (a *accumulator) add(metric map[string]string, values []sample) error {
 	key := seriesKey(metric)
 	g := a.series[key]
 	if g == nil {
-		if len(a.series) >= a.most {
-			return &trouble{TooMany, tooManySeries{a.most}}
+		if len(a.series) >= maxSeries {
+			return errTooMany
 		}
 		g = &growing{key: key, out: a.newSeries(metric)}
 		if a.series == nil {
@@ -57,9 +54,6 @@ func (a *accumulator) add(metric map[string]string, values []sample) error {
 		a.order = append(a.order, g)
 	}
 	for _, s := range values {
-		if a.increase > 0 {
-			s.ms-- // from the first millisecond behind the window to its last one
-		}
 		if s.ms >= a.from && s.ms < a.to && (!g.any || s.ms > g.last.ms) {
 			a.take(g, s)
 		}
@@ -68,7 +62,7 @@ func (a *accumulator) add(metric map[string]string, values []sample) error {
 }
 
 func (a *accumulator) newSeries(metric map[string]string) Series {
-	s := Series{Query: a.query, Labels: make(map[string]string, len(metric)), Increase: time.Duration(a.increase) * time.Millisecond}
+	s := Series{Query: a.query, Labels: make(map[string]string, len(metric))}
 	for k, v := range metric {
 		if k == "__name__" {
 			s.Name = clean.Cut(v, maxLabel)

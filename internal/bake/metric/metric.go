@@ -28,9 +28,6 @@ type Query struct {
 	Kind Kind
 	Text string
 	Vars map[string]string
-	// Group names the queries that are set against each other, as bad and total are: where one of them can only be read as increases
-	// (Series.Increase), all of them are. "": it stands alone.
-	Group string
 }
 
 // Point is one sample at the time the backend gives it.
@@ -46,24 +43,12 @@ type Series struct {
 	Labels map[string]string // without the metric's name; a histogram's bucket keeps its le
 	Name   string            // the metric's name, "" for an expression
 	Points []Point
-	// Increase is 0 for samples as they were scraped. Otherwise the query selects more than MaxSeries counters, and this is their sum (of
-	// a histogram: one for each le) as the backend's increase() gives it: each point's V is the increase in the window of this length
-	// whose last millisecond is T. The windows are closed, do not overlap, and lie on multiples of their length since the epoch, so that
-	// they tile and asking twice gives the same. There is nothing to difference, and no restart to look for: the backend did both, and
-	// it extrapolates. It is the weaker evidence.
-	Increase time.Duration
 }
-
-// MaxSeries is how many series one query may select to be read one by one.
-const MaxSeries = 5000
 
 // Source reads one backend.
 type Source interface {
 	// Range returns what each query observed at times t with from <= t < to. A missed poll is fetched later, never lost: asking twice
 	// for the same closed window gives the same points. step is a resolution for backends and kinds (Expr) that have no raw samples.
-	//
-	// A counter or histogram that selects more than MaxSeries series may be answered with Series.Increase instead of its samples. Such a
-	// series ends with the last window in which nothing is on its way any more.
 	//
 	// A query that matched nothing gives no series and no error. The error joins one *QueryError per query that failed; series of
 	// the queries that did not fail are returned beside it.
@@ -92,8 +77,6 @@ const (
 	Truncated    Trouble = "truncated"     // a partial response, a reply above the cap, warnings that say so
 	TooMany      Trouble = "too-many"      // more series than can be judged one by one
 	LoadBalanced Trouble = "load-balanced" // one address answers for several processes: its counters jump between them
-	// SeveralSeries is an expression (Expr) that gave several series where one value was meant.
-	SeveralSeries Trouble = "several-series"
 )
 
 // QueryError is the failure of one query.

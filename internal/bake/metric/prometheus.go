@@ -44,8 +44,6 @@ type prometheus struct {
 	http    *http.Client
 	base    string
 	options PrometheusOptions
-	most    int // series of one query that are read one by one: MaxSeries, save in tests
-	wide    wide
 }
 
 func buildPrometheus(decode func(any) error) (Source, error) {
@@ -75,7 +73,7 @@ func newPrometheus(o PrometheusOptions) (*prometheus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &prometheus{http: c.HTTP(), base: c.URL(), options: o, most: MaxSeries}, nil
+	return &prometheus{http: c.HTTP(), base: c.URL(), options: o}, nil
 }
 
 // Traits implements Source.
@@ -94,43 +92,29 @@ func (p *prometheus) durations(step time.Duration) durations {
 
 // Range implements Source. Counters, histograms and gauges that are plain selectors are read raw: an instant query of a range
 // selector, where query_range would repeat old values up to its lookback. A range of more than two hours is read in chunks, and of
-// each series about one sample per step is kept; the differences between those are exact. Counters and histograms that select more than
-// MaxSeries series are read as increases.
+// each series about one sample per step is kept; the differences between those are exact.
 func (p *prometheus) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
 	found, failed := make([][]Series, len(queries)), make([]error, len(queries))
-	w := window{ceilMilli(from), ceilMilli(to)}
-	wide := p.wide.of(queries)
-	inParallel(len(queries), func(i int) {
-		if !wide[i] {
-			found[i], failed[i] = p.query(ctx, queries[i], w, step)
-		}
-	})
-	p.wide.learn(queries, failed)
-	groups := p.wide.groups(queries)
-	inParallel(len(groups), func(i int) { p.increases(ctx, queries, groups[i], w, step, found, failed) })
-	var all []Series
-	for i, err := range failed {
-		if err != nil {
-			failed[i] = queryError(queries[i].ID, err)
-			continue
-		}
-		all = append(all, found[i]...)
-	}
-	return all, errors.Join(failed...)
-}
-
-// inParallel calls do with 0 to n-1, some at a time, and returns when all are done.
-func inParallel(n int, do func(i int)) {
 	free := make(chan struct{}, prometheusParallel)
 	var wg sync.WaitGroup
-	for i := range n {
+	for i, q := range queries {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			do(i)
+			series, err := p.query(ctx, q, window{ceilMilli(from), ceilMilli(to)}, step)
+			if err != nil {
+				failed[i] = queryError(q.ID, err)
+				return
+			}
+			found[i] = series
 		})
 	}
 	wg.Wait()
+	var all []Series
+	for _, s := range found {
+		all = append(all, s...)
+	}
+	return all, errors.Join(failed...)
 }
 
 // window is from <= t < to in milliseconds, the resolution of Prometheus.
@@ -147,8 +131,7 @@ func ceilMilli(t time.Time) int64 {
 	return ms
 }
 
-// compile parses a query and puts its variables in.
-func (p *prometheus) compile(q Query, step time.Duration) (parser.Expr, error) {
+func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Duration) ([]Series, error) {
 	vars := map[string]string{"step": promDuration(step)}
 	for k, v := range q.Vars {
 		vars[k] = v
@@ -157,15 +140,10 @@ func (p *prometheus) compile(q Query, step time.Duration) (parser.Expr, error) {
 	if err != nil {
 		return nil, troublef(BadQuery, "%w", err)
 	}
-	return expr, nil
-}
-
-func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Duration) ([]Series, error) {
-	expr, err := p.compile(q, step)
-	if err != nil || w.to <= w.from {
-		return nil, err
+	if w.to <= w.from {
+		return nil, nil
 	}
-	acc := &accumulator{query: q.ID, from: w.from, to: w.to, counters: q.Kind != Gauge, most: p.most}
+	acc := &accumulator{query: q.ID, from: w.from, to: w.to, counters: q.Kind != Gauge}
 	if vs, raw := isRaw(expr); raw && q.Kind != Expr {
 		if q.Kind == Histogram {
 			vs = bucketSelector(vs)
@@ -214,7 +192,7 @@ func (p *prometheus) readChunk(ctx context.Context, vs *parser.VectorSelector, w
 // splits reports whether a shorter range may succeed.
 func splits(err error) bool {
 	var t *trouble
-	return errors.As(err, &t) && !errors.As(err, new(tooManySeries)) && (t.class == TooMany || isTooLarge(err))
+	return errors.As(err, &t) && err != error(errTooMany) && (t.class == TooMany || isTooLarge(err))
 }
 
 // readSteps evaluates an expression at whole multiples of step since the epoch, so that the same window always asks for the same times.
@@ -236,7 +214,7 @@ func (p *prometheus) readSteps(ctx context.Context, kind Kind, expr parser.Expr,
 		}
 	}
 	if kind == Expr && len(acc.order) > 1 {
-		return troublef(SeveralSeries, "got %d series, such as %s and %s, want one value: aggregate with sum(...) or max(...)",
+		return troublef(BadQuery, "got %d series, such as %s and %s, want one value: aggregate with sum(...) or max(...)",
 			len(acc.order), labelText(acc.order[0].out), labelText(acc.order[1].out))
 	}
 	return nil

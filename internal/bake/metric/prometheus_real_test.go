@@ -161,7 +161,7 @@ func TestPrometheusRawSamples(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 		text := fmt.Sprint(err)
-		for _, want := range []string{"unknown: bad-query: ", `HTTP 400 Bad Request: 1:1: parse error: unknown function`, "several: several-series: got ", "want one value"} {
+		for _, want := range []string{"unknown: bad-query: ", `HTTP 400 Bad Request: 1:1: parse error: unknown function`, "several: bad-query: got ", "want one value"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("error %s\nlacks %s", text, want)
 			}

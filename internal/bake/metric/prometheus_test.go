@@ -155,10 +155,10 @@ func TestPrometheusSplits(t *testing.T) { // a chunk that is too large for the s
 	}
 }
 
-func TestPrometheusTooMany(t *testing.T) { // a gauge has nothing that could be added up
+func TestPrometheusTooMany(t *testing.T) {
 	var asked atomic.Int64
-	p := fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); matrix(w, r, MaxSeries+1) })
-	_, err := p.Range(t.Context(), []Query{{ID: "q", Kind: Gauge, Text: "x"}}, time.Unix(0, 0), time.Unix(10, 0), 0)
+	p := fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); matrix(w, r, maxSeries+1) })
+	_, err := p.Range(t.Context(), []Query{{ID: "q", Kind: Counter, Text: "x"}}, time.Unix(0, 0), time.Unix(10, 0), 0)
 	if q := troubleOf(t, err); q.Trouble != TooMany || !strings.Contains(err.Error(), "more than 5000 series: narrow the selector") || asked.Load() != 1 {
 		t.Errorf("got %v after %d requests", err, asked.Load())
 	}
@@ -254,8 +254,8 @@ func FuzzThinning(f *testing.F) {
 			}
 			all = append(all, sample{at, v})
 		}
-		whole := &accumulator{to: math.MaxInt64, most: 1}
-		thin := &accumulator{to: math.MaxInt64, most: 1, step: int64(step), counters: true}
+		whole := &accumulator{to: math.MaxInt64}
+		thin := &accumulator{to: math.MaxInt64, step: int64(step), counters: true}
 		if err := whole.add(nil, all); err != nil {
 			t.Fatal(err)
 		}

@@ -141,7 +141,7 @@ func (s *scrape) Range(ctx context.Context, queries []Query, from, to time.Time,
 		if failed[i] != nil {
 			continue
 		}
-		acc := &accumulator{query: q.ID, from: ceilMilli(from), to: ceilMilli(to), most: MaxSeries}
+		acc := &accumulator{query: q.ID, from: ceilMilli(from), to: ceilMilli(to)}
 		if err := s.collect(watches[i], acc); err != nil {
 			failed[i] = queryError(q.ID, err)
 			continue

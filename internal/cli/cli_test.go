@@ -14,6 +14,7 @@ import (
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verdict"
 	"github.com/bakegate/bakegate/internal/verify"
+	"github.com/bakegate/bakegate/internal/verify/built"
 )
 
 func TestReferenceParts(t *testing.T) {
@@ -137,7 +138,7 @@ func TestChild(t *testing.T) {
 }
 
 func verifyImage(ref, env string) verify.Image {
-	return verify.Image{Image: ref, Built: verify.Built{Record: env}}
+	return verify.Image{Image: ref, Built: &built.Spec{Kind: built.Record, Value: env}}
 }
 
 // On GitHub a mistake is an output and an annotation too: later steps read the verdict there.

@@ -19,6 +19,7 @@ import (
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verify"
+	"github.com/bakegate/bakegate/internal/verify/built"
 )
 
 // defaultConfig is read where it exists and no --config is given.
@@ -34,7 +35,7 @@ type loaded struct {
 	ledger   record.Store
 	// ledgerErr is why the ledger could not be read. Before a deploy that stops the run; behind one the service is watched all the same.
 	ledgerErr error
-	built     []verify.BuiltDigest
+	built     []built.Digest
 	release   release.Release
 	records   []record.Record // of this service and environment; nil without a ledger
 }
@@ -256,7 +257,7 @@ func (l *loaded) needsRecords() bool {
 		return false
 	}
 	for _, image := range l.file.Verify.Images {
-		if image.Built.Record != "" {
+		if image.Built.Kind == built.Record {
 			return true
 		}
 	}
@@ -292,32 +293,32 @@ func (l *loaded) resolveBuilt() error {
 	return nil
 }
 
-func (l *loaded) builtOf(image verify.Image) (verify.BuiltDigest, error) {
-	if image.Built.Record == "" {
-		return verify.ResolveBuilt(l.file.Dir, image.Built)
+func (l *loaded) builtOf(image verify.Image) (built.Digest, error) {
+	if image.Built.Kind != built.Record {
+		return image.Built.Resolve(l.file.Dir)
 	}
 	switch {
 	case l.ledger == nil:
-		return verify.BuiltDigest{}, errors.New("built.record needs a ledger: add a record section")
+		return built.Digest{}, errors.New("built.record needs a ledger: add a record section")
 	case l.ledgerErr != nil:
-		return verify.BuiltDigest{}, l.ledgerErr
+		return built.Digest{}, l.ledgerErr
 	}
 	return l.passed(image)
 }
 
 // passed is the digest that last passed in another environment.
-func (l *loaded) passed(image verify.Image) (verify.BuiltDigest, error) {
-	env := image.Built.Record
+func (l *loaded) passed(image verify.Image) (built.Digest, error) {
+	env := image.Built.Value
 	for i := len(l.records) - 1; i >= 0; i-- {
 		r := l.records[i]
 		if r.Kind != record.Finished || r.Verdict != "pass" || r.Release.Environment != env {
 			continue
 		}
 		if d := digestOf(r, image.Image); d != "" {
-			return verify.FromDigest(d, fmt.Sprintf("the record of %s, %s", env, r.At.UTC().Format(time.DateOnly)))
+			return built.FromDigest(d, fmt.Sprintf("the record of %s, %s", env, r.At.UTC().Format(time.DateOnly)))
 		}
 	}
-	return verify.BuiltDigest{}, fmt.Errorf("the ledger has no deploy of %s that passed in %q", l.file.Service, env)
+	return built.Digest{}, fmt.Errorf("the ledger has no deploy of %s that passed in %q", l.file.Service, env)
 }
 
 // digestOf is the digest that a record holds for an image of the same repository.

@@ -156,8 +156,8 @@ func TestDesign(t *testing.T) {
 	switch {
 	case f.Version != 1 || f.Service != "checkout" || f.Environment != "staging":
 		t.Errorf("head: %d %q %q", f.Version, f.Service, f.Environment)
-	case f.Verify.Images[0].Built.Digest != environment["BUILT_DIGEST"]:
-		t.Errorf("digest %q", f.Verify.Images[0].Built.Digest)
+	case f.Verify.Images[0].Built.Value != environment["BUILT_DIGEST"]:
+		t.Errorf("digest %q", f.Verify.Images[0].Built.Value)
 	case b.Window != 5*time.Minute || b.Step != 30*time.Second || b.Baseline.Window != 24*time.Hour || b.Baseline.Gap != b.Step:
 		t.Errorf("times: %+v", b)
 	case *b.WarmUp != 5*time.Minute || b.Alpha != 0.01:

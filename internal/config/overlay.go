@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/bake"
-	"github.com/bakegate/bakegate/internal/verify"
 )
 
 // assemble puts the file, the overlay of the environment and the flags together. nil after a problem that leaves nothing to read.
@@ -136,7 +135,7 @@ func merge(base, over *node, t reflect.Type) *node {
 
 // exclusive types have exactly one key.
 func exclusive(t reflect.Type) bool {
-	return t != nil && (isChoice(t) || t == reflect.TypeFor[verify.Built]())
+	return t != nil && isChoice(t)
 }
 
 // chooses says whether over brings a key that base does not have.

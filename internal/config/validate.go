@@ -122,16 +122,8 @@ func (v *validator) image(path string, i int) {
 	if v.has(path+".image") && v.fine(path+".image") && image.Image != "" {
 		v.reference(path+".image", image.Image)
 	}
-	if v.has(path+".built") && v.fine(path+".built") {
-		key, ok := v.oneOf(path+".built", "digest", "buildx-metadata", "digest-file", "oci-layout", "docker-archive", "record")
-		at := join(path+".built", key)
-		switch {
-		case !ok:
-		case key == "digest":
-			v.digest(at, image.Built.Digest)
-		case v.d.empty(v.root, at):
-			v.at(at, "", "got an empty text, want a path or a name")
-		}
+	if b := image.Built; b != nil && b.Kind == "digest" && v.fine(path+".built") {
+		v.digest(path+".built.digest", b.Value)
 	}
 	for j, p := range image.Platforms {
 		at := index(path+".platforms", j)

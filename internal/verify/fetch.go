@@ -3,23 +3,23 @@ package verify
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 // Bounds of one image. An index of more images than maxImages, or deeper than maxDepth, is nobody's.
 const (
-	maxImages  = 64
-	maxDepth   = 3
-	atOnce     = 4
-	maxConfig  = 4 << 20
-	maxBundles = 100
+	maxImages = 64
+	maxDepth  = 3
+	atOnce    = 4
+	maxConfig = 4 << 20
 )
 
 // served is what a registry serves for a reference.
@@ -42,12 +42,6 @@ type image struct {
 	created  time.Time
 }
 
-// badManifest says that what is served is no image one could deploy.
-type badManifest struct{ err error }
-
-func (e *badManifest) Error() string { return e.err.Error() }
-func (e *badManifest) Unwrap() error { return e.err }
-
 // fetcher reads one image.
 type fetcher struct {
 	client *registry.Client
@@ -63,11 +57,11 @@ func (f fetcher) fetch(ctx context.Context) (served, error) {
 		return s, err
 	}
 	s.digest = m.Digest
-	doc, err := parseManifest(m.Bytes, m.ContentType)
+	doc, err := artifact.ParseManifest(m.Bytes, m.ContentType)
 	if err != nil {
-		return s, &badManifest{err}
+		return s, &artifact.Bad{Err: err}
 	}
-	s.index, s.mediaType = doc.index(), mediaType(doc, m)
+	s.index, s.mediaType = doc.Index(), mediaType(doc, m)
 	if f.ref.tag != "" && f.ref.digest != "" {
 		if s.movedTo, err = f.moved(ctx); err != nil {
 			return s, err
@@ -81,7 +75,7 @@ func (f fetcher) fetch(ctx context.Context) (served, error) {
 	return s, err
 }
 
-func mediaType(d document, m registry.Manifest) string {
+func mediaType(d artifact.Document, m registry.Manifest) string {
 	if d.MediaType != "" {
 		return d.MediaType
 	}
@@ -103,13 +97,13 @@ func (f fetcher) moved(ctx context.Context) (string, error) {
 }
 
 // follow gets the manifests of an index. seen holds every digest on the way, so that no index is read twice.
-func (f fetcher) follow(ctx context.Context, doc document, depth int, seen map[string]bool) (images []image, extra []string, err error) {
+func (f fetcher) follow(ctx context.Context, doc artifact.Document, depth int, seen map[string]bool) (images []image, extra []string, err error) {
 	if depth > maxDepth {
-		return nil, nil, &badManifest{fmt.Errorf("its index is nested deeper than %d", maxDepth)}
+		return nil, nil, &artifact.Bad{Err: fmt.Errorf("its index is nested deeper than %d", maxDepth)}
 	}
-	var todo []descriptor
+	var todo []artifact.Descriptor
 	for _, d := range doc.Manifests {
-		if d.attestation() {
+		if d.Attestation() {
 			extra = append(extra, d.Digest)
 		} else if !seen[d.Digest] {
 			seen[d.Digest] = true
@@ -117,15 +111,15 @@ func (f fetcher) follow(ctx context.Context, doc document, depth int, seen map[s
 		}
 	}
 	if len(seen) > maxImages+1 {
-		return nil, nil, &badManifest{fmt.Errorf("its index names more than %d images", maxImages)}
+		return nil, nil, &artifact.Bad{Err: fmt.Errorf("its index names more than %d images", maxImages)}
 	}
 	docs, missing, err := f.all(ctx, todo)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, d := range todo {
-		if missing[i] || !docs[i].index() {
-			images = append(images, image{platform: d.platform(), digest: d.Digest, config: docs[i].Config.Digest, missing: missing[i]})
+		if missing[i] || !docs[i].Index() {
+			images = append(images, image{platform: d.PlatformName(), digest: d.Digest, config: docs[i].Config.Digest, missing: missing[i]})
 			continue
 		}
 		more, moreExtra, err := f.follow(ctx, docs[i], depth+1, seen)
@@ -138,8 +132,8 @@ func (f fetcher) follow(ctx context.Context, doc document, depth int, seen map[s
 }
 
 // all gets manifests by digest, a few at a time. missing says which of them the registry does not have.
-func (f fetcher) all(ctx context.Context, ds []descriptor) (docs []document, missing []bool, err error) {
-	docs, missing = make([]document, len(ds)), make([]bool, len(ds))
+func (f fetcher) all(ctx context.Context, ds []artifact.Descriptor) (docs []artifact.Document, missing []bool, err error) {
+	docs, missing = make([]artifact.Document, len(ds)), make([]bool, len(ds))
 	errs := make([]error, len(ds))
 	var wg sync.WaitGroup
 	for i, d := range ds {
@@ -152,36 +146,15 @@ func (f fetcher) all(ctx context.Context, ds []descriptor) (docs []document, mis
 				return
 			}
 			if err == nil {
-				if docs[i], err = parseManifest(m.Bytes, m.ContentType); err != nil {
-					err = &badManifest{fmt.Errorf("the manifest of %s: %w", d.platform(), err)}
+				if docs[i], err = artifact.ParseManifest(m.Bytes, m.ContentType); err != nil {
+					err = &artifact.Bad{Err: fmt.Errorf("the manifest of %s: %w", d.PlatformName(), err)}
 				}
 			}
 			errs[i] = err
 		})
 	}
 	wg.Wait()
-	return docs, missing, first(errs)
-}
-
-// first is the first error; an outage goes before a finding, because it may be what made the finding.
-func first(errs []error) error {
-	var found error
-	for _, err := range errs {
-		if err != nil && !proves(err) {
-			return err
-		}
-		if found == nil {
-			found = err
-		}
-	}
-	return found
-}
-
-// proves reports whether an error shows that the image is wrong, rather than that it could not be looked at.
-func proves(err error) bool {
-	var other *registry.DigestError
-	var bad *badManifest
-	return errors.As(err, &other) || errors.As(err, &bad) || registry.IsMissing(err)
+	return docs, missing, artifact.First(errs)
 }
 
 // describe adds what only the configs know: the platform of an image that is in no index, and when it was made.
@@ -194,13 +167,13 @@ func (f fetcher) describe(ctx context.Context, s *served) error {
 		if err != nil {
 			return err
 		}
-		var c config
+		var c artifact.Config
 		if err := json.Unmarshal(b, &c); err != nil {
-			return &badManifest{fmt.Errorf("its config is no JSON: %w", err)}
+			return &artifact.Bad{Err: fmt.Errorf("its config is no JSON: %w", err)}
 		}
-		s.images[i].created = c.created()
+		s.images[i].created = c.CreatedAt()
 		if im.platform == "" {
-			s.images[i].platform = c.platform()
+			s.images[i].platform = c.PlatformName()
 		}
 	}
 	return nil
@@ -253,11 +226,18 @@ func (s served) covers(platform string, asked []string) (others []string) {
 		}
 	}
 	for _, p := range all {
-		if normal(p) != normal(platform) && !slices.Contains(others, p) {
+		if artifact.Normal(p) != artifact.Normal(platform) && !slices.Contains(others, p) {
 			others = append(others, p)
 		}
 	}
 	return others
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return clean.Cut(strings.Join(names, ", "), 400)
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }

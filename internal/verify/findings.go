@@ -10,18 +10,17 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 // The checks, and the reasons with which they decide.
 const (
 	checkDigestName    = "verify/digest"
 	checkPlatformsName = "verify/platforms"
-	checkSignatureName = "verify/signature"
 
 	reasonDigest          = "digest"
 	reasonMissingImage    = "missing-image"
 	reasonMissingPlatform = "missing-platform"
-	reasonSignature       = "signature"
 )
 
 // refusal is the finding about an image that is not there, or that nobody can deploy.
@@ -62,7 +61,7 @@ func (k *check) digestFinding(cause string) verdict.Finding {
 	f := verdict.Finding{Check: checkDigestName, Doc: "verify-digest",
 		Evidence: []verdict.Evidence{{What: k.f.ref.text + ", " + k.s.what(), Got: k.s.digest, Want: k.built.Digest + " (" + k.built.Origin + ")"}}}
 	if k.m.ok {
-		f.Summary = fmt.Sprintf("%s is the image that was built (%s)", k.f.ref.text, short(k.s.digest))
+		f.Summary = fmt.Sprintf("%s is the image that was built (%s)", k.f.ref.text, artifact.Short(k.s.digest))
 		if k.m.how != "" {
 			f.Summary += ": " + k.m.how
 		}
@@ -110,7 +109,7 @@ func made(t time.Time) string {
 // movedFinding tells that the tag beside a digest names something else. The digest is what is pulled, so it is a note.
 func (k *check) movedFinding() verdict.Finding {
 	return verdict.Finding{Check: checkDigestName, Outcome: verdict.Note, Doc: "verify-digest",
-		Summary:  fmt.Sprintf("the tag %s of %s names %s, not the digest beside it; runtimes pull the digest", k.f.ref.tag, k.f.ref.base, short(k.s.movedTo)),
+		Summary:  fmt.Sprintf("the tag %s of %s names %s, not the digest beside it; runtimes pull the digest", k.f.ref.tag, k.f.ref.base, artifact.Short(k.s.movedTo)),
 		Evidence: []verdict.Evidence{{What: "tag " + k.f.ref.tag, Got: k.s.movedTo, Want: k.f.ref.digest}},
 		Hint:     "leave the tag out, or bring it up to date: people read it and believe it"}
 }
@@ -125,7 +124,7 @@ func (k *check) platformFindings() []verdict.Finding {
 	}
 	have := k.s.platforms()
 	for _, p := range k.image.Platforms {
-		if !slices.ContainsFunc(have, func(h string) bool { return normal(h) == normal(p) }) {
+		if !slices.ContainsFunc(have, func(h string) bool { return artifact.Normal(h) == artifact.Normal(p) }) {
 			absent = append(absent, p)
 		}
 	}

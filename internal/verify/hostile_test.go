@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/registry/fake"
+	"github.com/bakegate/bakegate/internal/verify/built"
 )
 
 // serve answers manifests with these bytes and headers.
@@ -30,9 +32,9 @@ func serve(body string, headers ...string) func(http.ResponseWriter, *http.Reque
 
 // What a hostile registry serves is a finding against the image, never a pass.
 func TestHostileBytes(t *testing.T) {
-	w := newWorld(t)
-	good := img(t, "one", "linux/amd64")
-	d := w.push(":v1", good)
+	w := fake.New(t)
+	good := fake.Image(t, "one", "linux/amd64")
+	d := w.Push(":v1", good)
 	evil := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"digest":%q},"layers":[]}`, digestA)
 	ociType, schema1 := "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws"
 	for _, tt := range []struct {
@@ -56,8 +58,8 @@ func TestHostileBytes(t *testing.T) {
 		{"escape sequences", ":v1", serve(`{"schemaVersion":2,"mediaType":"\u001b[31mindex\u202e","config":{"digest":"` + digestA + `"}}`), "verify/digest fail digest", "calls itself"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w.evil = tt.evil
-			r, err := verifyOne(t, Image{Image: w.ref(tt.ref)}, built(t, d))
+			w.Evil = tt.evil
+			r, err := verifyOne(t, Image{Image: w.Ref(tt.ref)}, wanted(t, d))
 			must(t, err)
 			if got := brief(r.Findings); got != tt.want || !strings.Contains(dump(r.Findings), tt.says) {
 				t.Errorf("got %s, want %s saying %q\n%s", got, tt.want, tt.says, dump(r.Findings))
@@ -71,20 +73,20 @@ func TestHostileBytes(t *testing.T) {
 
 // Other bytes for the second request: tag and digest are fetched apart, and both are hashed.
 func TestOtherBytesOnSecondGet(t *testing.T) {
-	w := newWorld(t)
-	d := w.push(":v1", img(t, "one", "linux/amd64"))
-	other := img(t, "two", "linux/amd64")
+	w := fake.New(t)
+	d := w.Push(":v1", fake.Image(t, "one", "linux/amd64"))
+	other := fake.Image(t, "two", "linux/amd64")
 	raw, err := other.RawManifest()
 	must(t, err)
 	var n atomic.Int32
-	w.evil = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.Evil = func(rw http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/manifests/") || n.Add(1) == 1 {
 			return false
 		}
 		_, _ = rw.Write(raw)
 		return true
 	}
-	r, err := verifyOne(t, Image{Image: w.ref(":v1@" + d)}, built(t, d))
+	r, err := verifyOne(t, Image{Image: w.Ref(":v1@" + d)}, wanted(t, d))
 	must(t, err)
 	if got := brief(r.Findings); got != "verify/digest pass; verify/digest note" {
 		t.Errorf("got %s", got)
@@ -93,8 +95,8 @@ func TestOtherBytesOnSecondGet(t *testing.T) {
 
 // Nests indexes deeper than allowed, each naming the next, and wide ones.
 func TestNestedIndexes(t *testing.T) {
-	w := newWorld(t)
-	w.push(":v1", img(t, "one", "linux/amd64"))
+	w := fake.New(t)
+	w.Push(":v1", fake.Image(t, "one", "linux/amd64"))
 	docs := map[string]string{}
 	next := ""
 	for i := range 6 {
@@ -106,7 +108,7 @@ func TestNestedIndexes(t *testing.T) {
 		docs[next] = doc
 	}
 	top := next
-	w.evil = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.Evil = func(rw http.ResponseWriter, r *http.Request) bool {
 		_, id, ok := strings.Cut(r.URL.Path, "/manifests/")
 		if doc := docs[id]; ok && doc != "" {
 			fmt.Fprint(rw, doc)
@@ -114,7 +116,7 @@ func TestNestedIndexes(t *testing.T) {
 		}
 		return false
 	}
-	r, err := verifyOne(t, Image{Image: w.ref("@" + top)}, built(t, top))
+	r, err := verifyOne(t, Image{Image: w.Ref("@" + top)}, wanted(t, top))
 	must(t, err)
 	if got := brief(r.Findings); got != "verify/digest fail digest" || !strings.Contains(dump(r.Findings), "nested deeper") {
 		t.Errorf("got %s\n%s", got, dump(r.Findings))
@@ -123,12 +125,12 @@ func TestNestedIndexes(t *testing.T) {
 	for i := range maxImages + 1 {
 		wide = append(wide, fmt.Sprintf(`{"digest":"sha256:%064x"}`, i))
 	}
-	w.evil = serve(`{"schemaVersion":2,"manifests":[` + strings.Join(wide, ",") + `]}`)
-	w.forget()
-	r, err = verifyOne(t, Image{Image: w.ref(":v1")}, built(t, digestA))
+	w.Evil = serve(`{"schemaVersion":2,"manifests":[` + strings.Join(wide, ",") + `]}`)
+	w.Forget()
+	r, err = verifyOne(t, Image{Image: w.Ref(":v1")}, wanted(t, digestA))
 	must(t, err)
-	if !strings.Contains(dump(r.Findings), "more than 64 images") || len(w.requests()) > 5 {
-		t.Errorf("%d requests\n%s", len(w.requests()), dump(r.Findings))
+	if !strings.Contains(dump(r.Findings), "more than 64 images") || len(w.Requests()) > 5 {
+		t.Errorf("%d requests\n%s", len(w.Requests()), dump(r.Findings))
 	}
 }
 
@@ -181,11 +183,11 @@ func TestOutagesAreErrors(t *testing.T) {
 		}, registry.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			d := w.push(":v1", img(t, "one", "linux/amd64"))
-			w.evil = tt.evil
+			w := fake.New(t)
+			d := w.Push(":v1", fake.Image(t, "one", "linux/amd64"))
+			w.Evil = tt.evil
 			c := registry.New(registry.Credentials{}, registry.Options{RetryWait: time.Millisecond, Timeout: 300 * time.Millisecond, Limit: 2 * time.Second})
-			r, err := Run(context.Background(), Options{Images: []Image{{Image: w.ref(":v1")}}}, []BuiltDigest{built(t, d)}, c, BeforeDeploy)
+			r, err := Run(context.Background(), Options{Images: []Image{{Image: w.Ref(":v1")}}}, []built.Digest{wanted(t, d)}, c, BeforeDeploy)
 			var e *registry.Error
 			if !errors.As(err, &e) || e.Kind != tt.kind {
 				t.Fatalf("got %v, want an error of kind %s", err, tt.kind)
@@ -202,16 +204,16 @@ func TestOutagesAreErrors(t *testing.T) {
 
 // Where the tag was moved, and the question for the built image meets an outage, nothing is proved: it might be a platform of it.
 func TestOutageDuringDiagnosis(t *testing.T) {
-	w := newWorld(t)
-	w.push(":v1", img(t, "one", "linux/amd64"))
-	w.evil = func(rw http.ResponseWriter, r *http.Request) bool {
+	w := fake.New(t)
+	w.Push(":v1", fake.Image(t, "one", "linux/amd64"))
+	w.Evil = func(rw http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, digestA) {
 			rw.WriteHeader(http.StatusBadGateway)
 			return true
 		}
 		return false
 	}
-	r, err := verifyOne(t, Image{Image: w.ref(":v1")}, built(t, digestA))
+	r, err := verifyOne(t, Image{Image: w.Ref(":v1")}, wanted(t, digestA))
 	if err == nil || len(r.Findings) > 0 {
 		t.Errorf("got %v, %s", err, dump(r.Findings))
 	}
@@ -222,7 +224,7 @@ func TestUnreachable(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	host := strings.TrimPrefix(s.URL, "http://")
 	s.Close()
-	r, err := verifyOne(t, Image{Image: host + "/acme/app:v1"}, built(t, digestA))
+	r, err := verifyOne(t, Image{Image: host + "/acme/app:v1"}, wanted(t, digestA))
 	var e *registry.Error
 	if !errors.As(err, &e) || e.Kind != registry.Unreachable || len(r.Findings) > 0 {
 		t.Errorf("got %v, %s", err, dump(r.Findings))
@@ -232,7 +234,7 @@ func TestUnreachable(t *testing.T) {
 func TestBadReferences(t *testing.T) {
 	for ref, want := range map[string]string{"acme/app": "neither tag nor digest", "ACME/app:v1": "want HOST/REPOSITORY:TAG", "https://x.io/a:v1": "without a scheme",
 		"x.io/a@sha256:abc": "3 characters", "x.io/a@v1": "want sha256:"} {
-		if _, err := verifyOne(t, Image{Image: ref}, built(t, digestA)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := verifyOne(t, Image{Image: ref}, wanted(t, digestA)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", ref, err, want)
 		}
 	}

@@ -3,6 +3,9 @@ package verify
 import (
 	"fmt"
 	"slices"
+
+	"github.com/bakegate/bakegate/internal/verify/artifact"
+	"github.com/bakegate/bakegate/internal/verify/built"
 )
 
 // matched is how the built digest and what is served belong together. It is pure: no I/O.
@@ -16,12 +19,12 @@ type matched struct {
 }
 
 // match compares what was built with what is served: the digest itself first, then the digests that are often mistaken for it.
-func match(b BuiltDigest, s served, asked []string) matched {
-	if b.Kind == OfManifest && b.Digest == s.digest {
+func match(b built.Digest, s served, asked []string) matched {
+	if b.Kind == built.OfManifest && b.Digest == s.digest {
 		return matched{ok: true}
 	}
 	for _, im := range s.images {
-		if b.Kind == OfManifest && im.digest == b.Digest {
+		if b.Kind == built.OfManifest && im.digest == b.Digest {
 			return partly(s, im, asked, "the built digest is the manifest of "+named(im)+" in the index that is served")
 		}
 	}
@@ -45,8 +48,8 @@ func named(im image) string {
 	return im.platform
 }
 
-func imageID(b BuiltDigest) string {
-	if b.Kind == OfConfig {
+func imageID(b built.Digest) string {
+	if b.Kind == built.OfConfig {
 		return "the config digest is the same, which covers the configuration and the layers"
 	}
 	return "the built digest is an image ID (config digest), as buildx writes with --load and `docker images` shows: it is the same image, " +
@@ -67,21 +70,21 @@ func partly(s served, im image, asked []string, how string) matched {
 
 // converted compares configs: a copy between Docker's and OCI's form, or with other compression, changes manifests but no config. Every
 // platform that is served must be one that was built.
-func converted(b BuiltDigest, s served, asked []string) matched {
-	var built []string
+func converted(b built.Digest, s served, asked []string) matched {
+	var configs []string
 	for _, d := range b.Configs {
-		built = append(built, d)
+		configs = append(configs, d)
 	}
-	if len(built) == 0 || b.Kind == OfConfig {
+	if len(configs) == 0 || b.Kind == built.OfConfig {
 		return matched{}
 	}
 	proved := 0
 	for _, im := range s.images {
-		if im.config != "" && slices.Contains(built, im.config) {
+		if im.config != "" && slices.Contains(configs, im.config) {
 			proved++
 			continue
 		}
-		if !im.missing && (len(asked) == 0 || slices.ContainsFunc(asked, func(p string) bool { return normal(p) == normal(im.platform) })) {
+		if !im.missing && (len(asked) == 0 || slices.ContainsFunc(asked, func(p string) bool { return artifact.Normal(p) == artifact.Normal(im.platform) })) {
 			return matched{}
 		}
 	}
@@ -92,10 +95,10 @@ func converted(b BuiltDigest, s served, asked []string) matched {
 }
 
 // inIndex says that what is served is one platform of the index that was built, which the registry has too.
-func inIndex(built served, s served) (matched, bool) {
-	for _, im := range built.images {
+func inIndex(whole, s served) (matched, bool) {
+	for _, im := range whole.images {
 		if im.digest == s.digest {
-			return matched{ok: true, index: built.digest, how: fmt.Sprintf("it is the manifest of %s in the index that was built", named(im))}, true
+			return matched{ok: true, index: whole.digest, how: fmt.Sprintf("it is the manifest of %s in the index that was built", named(im))}, true
 		}
 	}
 	return matched{}, false

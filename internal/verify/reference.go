@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 // reference is what is deployed: a repository with a tag, a digest or both.
@@ -28,7 +29,7 @@ func parseReference(i Image) (reference, error) {
 		base, r.tag = base[:at], base[at+1:]
 	}
 	if pinned {
-		if err := checkDigest(digest); err != nil {
+		if err := artifact.CheckDigest(digest); err != nil {
 			return r, fmt.Errorf("image %q: %w", r.text, err)
 		}
 		r.digest = digest

@@ -10,6 +10,9 @@ import (
 
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
+	"github.com/bakegate/bakegate/internal/verify/built"
+	"github.com/bakegate/bakegate/internal/verify/signed"
 )
 
 // Phase is when verify runs.
@@ -38,25 +41,25 @@ type ImageResult struct {
 	Created       time.Time // zero where it is not known
 }
 
-// Run looks at every image, a few at a time. built holds one entry per image, in their order. An error says that the registry (or the
+// Run looks at every image, a few at a time. want holds what was built, one entry per image in their order. An error says that the registry (or the
 // trusted root of signatures) could not be read, or that the configuration cannot be used: it is never a finding about the image. The
 // result then holds what could be looked at.
-func Run(ctx context.Context, o Options, built []BuiltDigest, c *registry.Client, phase Phase) (Result, error) {
-	if len(built) != len(o.Images) {
-		return Result{}, fmt.Errorf("verify: got %d built digests for %d images; this is a mistake in bakegate", len(built), len(o.Images))
+func Run(ctx context.Context, o Options, want []built.Digest, c *registry.Client, phase Phase) (Result, error) {
+	if len(want) != len(o.Images) {
+		return Result{}, fmt.Errorf("verify: got %d built digests for %d images; this is a mistake in bakegate", len(want), len(o.Images))
 	}
-	var policy *policy
+	var policy *signed.Policy
 	if o.Signature != nil {
-		p, err := newPolicy(ctx, *o.Signature, o.dir)
+		p, err := signed.NewPolicy(ctx, *o.Signature, o.dir)
 		if err != nil {
 			return Result{}, fmt.Errorf("verify.signature: %w", err)
 		}
 		policy = p
 	}
-	return o.run(ctx, built, c, phase, policy)
+	return o.run(ctx, want, c, phase, policy)
 }
 
-func (o Options) run(ctx context.Context, built []BuiltDigest, c *registry.Client, phase Phase, p *policy) (Result, error) {
+func (o Options) run(ctx context.Context, want []built.Digest, c *registry.Client, phase Phase, p *signed.Policy) (Result, error) {
 	checks, errs := make([]check, len(o.Images)), make([]error, len(o.Images))
 	slots, requests := make(chan struct{}, atOnce), make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
@@ -64,7 +67,7 @@ func (o Options) run(ctx context.Context, built []BuiltDigest, c *registry.Clien
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			checks[i] = check{image: o.Images[i], built: built[i], policy: p, phase: phase, client: c, slots: requests}
+			checks[i] = check{image: o.Images[i], built: want[i], policy: p, phase: phase, client: c, slots: requests}
 			errs[i] = checks[i].run(ctx)
 		})
 	}
@@ -80,8 +83,8 @@ func (o Options) run(ctx context.Context, built []BuiltDigest, c *registry.Clien
 // check is the work on one image.
 type check struct {
 	image  Image
-	built  BuiltDigest
-	policy *policy
+	built  built.Digest
+	policy *signed.Policy
 	phase  Phase
 	client *registry.Client
 	slots  chan struct{}
@@ -95,7 +98,7 @@ type check struct {
 
 func (k *check) run(ctx context.Context) error {
 	k.result.Ref = k.image.Image
-	if err := checkDigest(k.built.Digest); err != nil {
+	if err := artifact.CheckDigest(k.built.Digest); err != nil {
 		return fmt.Errorf("what %s must be is not known: %w", k.image.Image, err)
 	}
 	ref, err := parseReference(k.image)
@@ -129,7 +132,7 @@ func (k *check) fill() {
 
 // refuse turns an error that proves something into a finding; any other is returned.
 func (k *check) refuse(err error) error {
-	if !proves(err) {
+	if !artifact.Proves(err) {
 		return err
 	}
 	k.findings = append(k.findings, k.refusal(err))
@@ -140,7 +143,7 @@ func (k *check) refuse(err error) error {
 // and finds a platform's manifest deployed out of the built index. It changes nothing where the first comparison decided.
 func (k *check) digest(ctx context.Context) error {
 	k.m = match(k.built, k.s, k.image.Platforms)
-	if k.m.ok || k.m.only != "" || k.built.Kind == OfConfig {
+	if k.m.ok || k.m.only != "" || k.built.Kind == built.OfConfig {
 		k.found(ctx, "")
 		return nil
 	}
@@ -151,7 +154,7 @@ func (k *check) digest(ctx context.Context) error {
 	switch {
 	case registry.IsMissing(err):
 		cause = "the built image is not in " + k.f.ref.base + ": it was never pushed there, was deleted, or went to another repository"
-	case err != nil && proves(err):
+	case err != nil && artifact.Proves(err):
 		cause = "asked for the built digest, the registry gives no usable image: " + err.Error()
 	case err != nil:
 		return err
@@ -179,7 +182,7 @@ func (k *check) compare(there served) string {
 }
 
 // withConfigs is the built digest with the configs that the registry has for it; its bytes were hashed, so they are the build's.
-func withConfigs(b BuiltDigest, there served) BuiltDigest {
+func withConfigs(b built.Digest, there served) built.Digest {
 	b.Configs = map[string]string{}
 	for _, im := range there.images {
 		b.Configs[im.platform+" "+im.digest] = im.config
@@ -220,7 +223,7 @@ func (k *check) signature(ctx context.Context) error {
 	if k.m.index != "" && !slices.Contains(digests, k.m.index) {
 		digests = append(digests, k.m.index)
 	}
-	f, err := k.policy.verify(ctx, k.client, k.f.ref, digests)
+	f, err := k.policy.Signature(ctx, k.client, signed.Subject{Text: k.f.ref.text, Base: k.f.ref.base, Repo: k.f.ref.repo, Digests: digests})
 	if err != nil {
 		return err
 	}

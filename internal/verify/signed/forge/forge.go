@@ -1,8 +1,8 @@
-package verify
+// Package forge signs images for tests: as an honest signer does, and as a forger would.
+package forge
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -32,22 +32,25 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/bakegate/bakegate/internal/registry/fake"
 )
 
 // The signer in these tests.
 const (
-	issuer   = "https://token.actions.githubusercontent.com"
-	identity = "https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1"
-	signType = "https://sigstore.dev/cosign/sign/v1"
+	Issuer   = "https://token.actions.githubusercontent.com"
+	Identity = "https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1"
+	SignType = "https://sigstore.dev/cosign/sign/v1"
 )
 
-// keyPair is a signing key and the file with its public part.
-type keyPair struct {
-	private *ecdsa.PrivateKey
-	path    string
+// Key is a signing key and the file with its public part.
+type Key struct {
+	Private *ecdsa.PrivateKey
+	Path    string // PEM
 }
 
-func newKey(t testing.TB) keyPair {
+// NewKey makes a key and writes its public part to a file of the test.
+func NewKey(t testing.TB) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -55,12 +58,13 @@ func newKey(t testing.TB) keyPair {
 	must(t, err)
 	path := filepath.Join(t.TempDir(), "cosign.pub")
 	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
-	return keyPair{private, path}
+	return Key{private, path}
 }
 
-func (k keyPair) sign(t testing.TB, payload []byte) []byte {
+// Sign signs bytes: ECDSA P-256 over SHA-256, in ASN.1.
+func (k Key) Sign(t testing.TB, payload []byte) []byte {
 	t.Helper()
-	s, err := signature.LoadSigner(k.private, crypto.SHA256)
+	s, err := signature.LoadSigner(k.Private, crypto.SHA256)
 	must(t, err)
 	sig, err := s.SignMessage(bytes.NewReader(payload))
 	must(t, err)
@@ -74,25 +78,26 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// claim is the payload of the simple signing form.
-func claim(repo, digest string) []byte {
+// Claim is the payload of the simple signing form.
+func Claim(repo, digest string) []byte {
 	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, repo, digest)
 }
 
-// layerOf is one signature of the tag form.
-type layerOf struct {
-	payload     []byte
-	annotations map[string]string
+// Layer is one signature of the tag form.
+type Layer struct {
+	Payload     []byte
+	Annotations map[string]string
 }
 
-func (k keyPair) layer(t testing.TB, payload []byte) layerOf {
-	return layerOf{payload, map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(k.sign(t, payload))}}
+// Layer signs a payload in the tag form, without a log.
+func (k Key) Layer(t testing.TB, payload []byte) Layer {
+	return Layer{payload, map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(k.Sign(t, payload))}}
 }
 
-// keyless signs a payload in the tag form with a certificate, as Fulcio and Rekor would have it.
-func keyless(t testing.TB, vs *ca.VirtualSigstore, identity string, payload []byte, at time.Time) layerOf {
+// Keyless signs a payload in the tag form with a certificate, as Fulcio and Rekor would have it.
+func Keyless(t testing.TB, vs *ca.VirtualSigstore, id string, payload []byte, at time.Time) Layer {
 	t.Helper()
-	e, err := vs.SignAtTime(identity, issuer, payload, at)
+	e, err := vs.SignAtTime(id, Issuer, payload, at)
 	must(t, err)
 	sc, err := e.SignatureContent()
 	must(t, err)
@@ -108,68 +113,71 @@ func keyless(t testing.TB, vs *ca.VirtualSigstore, identity string, payload []by
 	b, err := json.Marshal(map[string]any{"SignedEntryTimestamp": set, "Payload": payloadOf})
 	must(t, err)
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vc.Certificate().Raw})
-	return layerOf{payload, map[string]string{
+	return Layer{payload, map[string]string{
 		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sc.Signature()),
 		"dev.sigstore.cosign/certificate":    string(cert),
 		"dev.sigstore.cosign/bundle":         string(b),
 	}}
 }
 
-// rawManifest is pushed as it is.
-type rawManifest struct {
-	b  []byte
-	mt ggcrtypes.MediaType
+// Raw is pushed as it is.
+type Raw struct {
+	Bytes []byte
+	Type  ggcrtypes.MediaType
 }
 
-func (r rawManifest) RawManifest() ([]byte, error)            { return r.b, nil }
-func (r rawManifest) MediaType() (ggcrtypes.MediaType, error) { return r.mt, nil }
+// RawManifest gives the bytes.
+func (r Raw) RawManifest() ([]byte, error) { return r.Bytes, nil }
 
-// blob pushes a blob and describes it.
-func (w *world) blob(b []byte, mt string) map[string]any {
-	w.t.Helper()
+// MediaType gives the type.
+func (r Raw) MediaType() (ggcrtypes.MediaType, error) { return r.Type, nil }
+
+// Blob pushes a blob and describes it.
+func Blob(t testing.TB, w *fake.Registry, b []byte, mt string) map[string]any {
+	t.Helper()
 	l := static.NewLayer(b, ggcrtypes.MediaType(mt))
-	repo, err := name.NewRepository(w.ref(""))
-	must(w.t, err)
-	must(w.t, remote.WriteLayer(repo, l))
-	return map[string]any{"mediaType": mt, "digest": digestOf(w.t, l), "size": len(b)}
+	repo, err := name.NewRepository(w.Ref(""))
+	must(t, err)
+	must(t, remote.WriteLayer(repo, l))
+	return map[string]any{"mediaType": mt, "digest": fake.DigestOf(t, l), "size": len(b)}
 }
 
-// manifest pushes a manifest of layers and returns its digest.
-func (w *world) manifest(suffix string, more map[string]any, layers ...map[string]any) string {
-	w.t.Helper()
+// Manifest pushes a manifest of layers and returns its digest.
+func Manifest(t testing.TB, w *fake.Registry, suffix string, more map[string]any, layers ...map[string]any) string {
+	t.Helper()
 	m := map[string]any{"schemaVersion": 2, "mediaType": string(ggcrtypes.OCIManifestSchema1),
-		"config": w.blob([]byte("{}"), "application/vnd.oci.empty.v1+json"), "layers": layers}
+		"config": Blob(t, w, []byte("{}"), "application/vnd.oci.empty.v1+json"), "layers": layers}
 	for k, v := range more {
 		m[k] = v
 	}
 	b, err := json.Marshal(m)
-	must(w.t, err)
-	return w.push(suffix, rawManifest{b, ggcrtypes.OCIManifestSchema1})
+	must(t, err)
+	return w.Push(suffix, Raw{b, ggcrtypes.OCIManifestSchema1})
 }
 
-// signTag pushes signatures under the tag of a digest.
-func (w *world) signTag(digest string, sigs ...layerOf) {
-	w.t.Helper()
+// SignTag pushes signatures under the tag of a digest.
+func SignTag(t testing.TB, w *fake.Registry, digest string, sigs ...Layer) {
+	t.Helper()
 	var layers []map[string]any
 	for _, s := range sigs {
-		l := w.blob(s.payload, "application/vnd.dev.cosign.simplesigning.v1+json")
-		l["annotations"] = s.annotations
+		l := Blob(t, w, s.Payload, "application/vnd.dev.cosign.simplesigning.v1+json")
+		l["annotations"] = s.Annotations
 		layers = append(layers, l)
 	}
-	w.manifest(":sha256-"+digest[len("sha256:"):]+".sig", nil, layers...)
+	Manifest(t, w, ":sha256-"+digest[len("sha256:"):]+".sig", nil, layers...)
 }
 
-// refer pushes a bundle that refers to subject.
-func (w *world) refer(subject string, bundle []byte) {
-	w.t.Helper()
+// Refer pushes a bundle that refers to subject.
+func Refer(t testing.TB, w *fake.Registry, subject string, bundle []byte) {
+	t.Helper()
 	const mt = "application/vnd.dev.sigstore.bundle.v0.3+json"
 	sum := hex.EncodeToString([]byte(subject + string(bundle)))
-	w.manifest(":bundle-"+sum[len(sum)-40:], map[string]any{"artifactType": mt, "subject": map[string]any{
-		"mediaType": string(ggcrtypes.OCIManifestSchema1), "digest": subject, "size": 1}}, w.blob(bundle, mt))
+	Manifest(t, w, ":bundle-"+sum[len(sum)-40:], map[string]any{"artifactType": mt, "subject": map[string]any{
+		"mediaType": string(ggcrtypes.OCIManifestSchema1), "digest": subject, "size": 1}}, Blob(t, w, bundle, mt))
 }
 
-// statement is what a bundle signs.
-func statement(digest, predicateType string) []byte {
+// Statement is what a bundle signs.
+func Statement(digest, predicateType string) []byte {
 	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":{}}`, digest[len("sha256:"):], predicateType)
 }
 
@@ -187,18 +195,18 @@ func marshal(t testing.TB, b *protobundle.Bundle) []byte {
 	return out
 }
 
-// bundle signs a statement with the key, without a log.
-func (k keyPair) bundle(t testing.TB, stmt []byte) []byte {
+// Bundle signs a Statement with the key, without a log.
+func (k Key) Bundle(t testing.TB, stmt []byte) []byte {
 	t.Helper()
-	sig := k.sign(t, dsse.PAE("application/vnd.in-toto+json", stmt))
+	sig := k.Sign(t, dsse.PAE("application/vnd.in-toto+json", stmt))
 	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(t, stmt, sig), VerificationMaterial: &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: "key"}}}})
 }
 
-// keylessBundle signs a statement with a certificate, with an entry and a proof of the log.
-func keylessBundle(t testing.TB, vs *ca.VirtualSigstore, identity string, stmt []byte) []byte {
+// KeylessBundle signs a Statement with a certificate, with an entry and a proof of the log.
+func KeylessBundle(t testing.TB, vs *ca.VirtualSigstore, id string, stmt []byte) []byte {
 	t.Helper()
-	e, err := vs.AttestAtTime(identity, issuer, stmt, time.Now().Add(5*time.Minute), true)
+	e, err := vs.AttestAtTime(id, Issuer, stmt, time.Now().Add(5*time.Minute), true)
 	must(t, err)
 	sc, err := e.SignatureContent()
 	must(t, err)
@@ -217,8 +225,8 @@ func keylessBundle(t testing.TB, vs *ca.VirtualSigstore, identity string, stmt [
 		TlogEntries: []*protorekor.TransparencyLogEntry{entry}}})
 }
 
-// stamped takes the log's promise, which tells the time, out of a bundle and puts a timestamp in its place, as Rekor 2 has it.
-func stamped(t testing.TB, raw []byte, vs *ca.VirtualSigstore) []byte {
+// Stamped takes the log's promise, which tells the time, out of a bundle and puts a timestamp in its place, as Rekor 2 has it.
+func Stamped(t testing.TB, raw []byte, vs *ca.VirtualSigstore) []byte {
 	t.Helper()
 	var b protobundle.Bundle
 	must(t, protojson.Unmarshal(raw, &b))
@@ -230,8 +238,8 @@ func stamped(t testing.TB, raw []byte, vs *ca.VirtualSigstore) []byte {
 	return marshal(t, &b)
 }
 
-// trustedRootFile writes what vs is trusted for as a trusted_root.json.
-func trustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
+// TrustedRootFile writes what vs is trusted for as a trusted_root.json.
+func TrustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
 	t.Helper()
 	logs := func(ls map[string]*root.TransparencyLog) map[string]*root.TransparencyLog {
 		for id, l := range ls { // in process the ID is hexadecimal text, in the file it is bytes
@@ -246,10 +254,4 @@ func trustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
 	b, err := tr.MarshalJSON()
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "root.json"), b, 0o600))
-}
-
-// signed runs verify with a policy that newPolicy would make of Options.
-func signed(t testing.TB, w *world, digest string, p *policy) (Result, error) {
-	t.Helper()
-	return Options{Images: []Image{{Image: w.ref(":v1")}}}.run(context.Background(), []BuiltDigest{built(t, digest)}, quick(), BeforeDeploy, p)
 }

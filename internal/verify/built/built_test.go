@@ -1,4 +1,4 @@
-package verify
+package built
 
 import (
 	"archive/tar"
@@ -16,33 +16,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/bakegate/bakegate/internal/registry/fake"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 const (
 	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
-
-func TestCheckDigest(t *testing.T) {
-	for in, want := range map[string]string{
-		digestA:                              "",
-		"":                                   "did the build step give its output",
-		strings.ToUpper(digestA):             "lower case",
-		"sha256:" + strings.Repeat("A", 64):  "lower case",
-		digestA[7:]:                          "put sha256: before it",
-		"sha512:" + strings.Repeat("a", 128): "sha512 is not supported",
-		"ghcr.io/acme/app@" + digestA:        "leave out the image's name",
-		"ghcr.io/acme/app:v1":                "a tag can move",
-		"sha256:abc":                         "3 characters",
-		"latest":                             "want sha256:",
-		digestA + "\n":                       "want sha256:",
-	} {
-		err := checkDigest(in)
-		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want %q", in, err, want)
-		}
-	}
-}
 
 func TestBuildx(t *testing.T) {
 	one := fmt.Sprintf(`{"containerimage.digest":%q,"containerimage.config.digest":%q,"containerimage.descriptor":{"digest":%q},"image.name":"x"}`, digestA, digestB, digestA)
@@ -85,7 +67,7 @@ func TestDigestFile(t *testing.T) {
 		{"", "", "it is empty"},
 		{"ghcr.io/acme/app:v1", "", "a tag can move"},
 	} {
-		got, err := parseDigestFile([]byte(tt.in))
+		got, err := parseDigestFile([]byte(tt.in), "")
 		if got.Digest != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%q: got %q, %v; want %q, %q", tt.in, got.Digest, err, tt.want, tt.err)
 		}
@@ -110,59 +92,29 @@ func writeLayout(t testing.TB, things ...any) string {
 }
 
 func TestLayout(t *testing.T) {
-	one, multi := img(t, "one", "linux/amd64"), idx(t, "multi", "linux/amd64", "linux/arm64")
-	d, err := ResolveBuilt("", Built{OCILayout: writeLayout(t, one)})
+	one, multi := fake.Image(t, "one", "linux/amd64"), fake.Index(t, "multi", "linux/amd64", "linux/arm64")
+	d, err := resolve("oci-layout", writeLayout(t, one))
 	must(t, err)
-	if d.Digest != digestOf(t, one) || d.Configs[""] != configOf(t, one) {
+	if d.Digest != fake.DigestOf(t, one) || d.Configs[""] != fake.ConfigOf(t, one) {
 		t.Errorf("got %+v", d)
 	}
-	d, err = ResolveBuilt("", Built{OCILayout: writeLayout(t, multi)})
+	d, err = resolve("oci-layout", writeLayout(t, multi))
 	must(t, err)
-	if d.Digest != digestOf(t, multi) || len(d.Children) != 2 || d.Children["linux/arm64"] != digestOf(t, childOf(t, multi, 1)) ||
-		d.Configs["linux/arm64"] != configOf(t, childOf(t, multi, 1)) {
+	if d.Digest != fake.DigestOf(t, multi) || len(d.Children) != 2 || d.Children["linux/arm64"] != fake.DigestOf(t, fake.ChildOf(t, multi, 1)) ||
+		d.Configs["linux/arm64"] != fake.ConfigOf(t, fake.ChildOf(t, multi, 1)) {
 		t.Errorf("got %+v", d)
 	}
-	if _, err := ResolveBuilt("", Built{OCILayout: writeLayout(t, one, multi)}); err == nil || !strings.Contains(err.Error(), "names 2 images") {
+	if _, err := resolve("oci-layout", writeLayout(t, one, multi)); err == nil || !strings.Contains(err.Error(), "names 2 images") {
 		t.Errorf("two images: %v", err)
 	}
 	damaged := writeLayout(t, one)
-	blob := filepath.Join(damaged, "blobs", "sha256", strings.TrimPrefix(digestOf(t, one), "sha256:"))
+	blob := filepath.Join(damaged, "blobs", "sha256", strings.TrimPrefix(fake.DigestOf(t, one), "sha256:"))
 	must(t, os.WriteFile(blob, []byte("{}"), 0o600))
-	if _, err := ResolveBuilt("", Built{OCILayout: damaged}); err == nil || !strings.Contains(err.Error(), "the layout is damaged") {
+	if _, err := resolve("oci-layout", damaged); err == nil || !strings.Contains(err.Error(), "the layout is damaged") {
 		t.Errorf("damaged: %v", err)
 	}
-	if _, err := ResolveBuilt("", Built{OCILayout: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "want a directory with index.json") {
+	if _, err := resolve("oci-layout", t.TempDir()); err == nil || !strings.Contains(err.Error(), "want a directory with index.json") {
 		t.Errorf("empty: %v", err)
-	}
-}
-
-// What a layout or an archive says is what the registry serves for the same image.
-func TestLayoutAndArchiveAgainstRegistry(t *testing.T) {
-	w := newWorld(t)
-	multi := idx(t, "multi", "linux/amd64", "linux/arm64")
-	w.push(":multi", multi)
-	w.push("@"+digestOf(t, childOf(t, multi, 1)), childOf(t, multi, 1))
-	one := img(t, "one", "linux/amd64")
-	w.push(":one", one)
-	for _, tt := range []struct {
-		ref, want, says string
-		b               Built
-	}{
-		{":multi", "verify/digest pass", "is the image that was built", Built{OCILayout: writeLayout(t, multi)}},
-		{"@" + digestOf(t, childOf(t, multi, 1)), "verify/digest pass", "linux/arm64 in the index that was built", Built{OCILayout: writeLayout(t, multi)}},
-		{":one", "verify/digest fail digest", "never pushed", Built{OCILayout: writeLayout(t, img(t, "two", "linux/amd64"))}},
-		{":one", "verify/digest pass", "the config digest is the same", Built{DockerArchive: writeArchive(t, one, false)}},
-		{":one", "verify/digest pass", "the config digest is the same", Built{DockerArchive: writeArchive(t, one, true)}},
-		{":one", "verify/digest fail digest", "it is another build", Built{DockerArchive: writeArchive(t, img(t, "two", "linux/amd64"), false)}},
-		{":multi", "verify/digest fail digest", "proves linux/amd64 only", Built{DockerArchive: writeArchive(t, childOf(t, multi, 0), false)}},
-	} {
-		b, err := ResolveBuilt("", tt.b)
-		must(t, err)
-		r, err := verifyOne(t, Image{Image: w.ref(tt.ref)}, b)
-		must(t, err)
-		if got := brief(r.Findings); got != tt.want || !strings.Contains(dump(r.Findings), tt.says) {
-			t.Errorf("%s: got %s, want %s, saying %q\n%s", tt.ref, got, tt.want, tt.says, dump(r.Findings))
-		}
 	}
 }
 
@@ -207,34 +159,33 @@ func TestArchiveMistakes(t *testing.T) {
 		}
 		must(t, w.Close())
 		must(t, os.WriteFile(path, b.Bytes(), 0o600))
-		if _, err := ResolveBuilt("", Built{DockerArchive: path}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := resolve("docker-archive", path); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: got %v, want %q", tt.files, err, tt.want)
 		}
 	}
 }
 
-func TestResolveBuilt(t *testing.T) {
+func TestResolve(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "digest"), []byte("x.io/a@"+digestA), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "large"), make([]byte, maxBuilt+1), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "meta.json"), fmt.Appendf(nil, `{"app":{"containerimage.digest":%q},"db":{"containerimage.digest":%q}}`, digestA, digestB), 0o600))
 	for _, tt := range []struct {
-		b         Built
+		b         Spec
 		want, err string
 	}{
-		{Built{Digest: digestA}, digestA, ""},
-		{Built{DigestFile: "digest"}, digestA, ""},
-		{Built{DigestFile: filepath.Join(dir, "digest")}, digestA, ""},
-		{Built{BuildxMetadata: "meta.json#db"}, digestB, ""},
-		{Built{BuildxMetadata: "meta.json"}, "", "FILE#TARGET"},
-		{Built{DigestFile: "large"}, "", "larger than 4 MiB"},
-		{Built{DigestFile: "."}, "", "no regular file"},
-		{Built{DigestFile: "absent"}, "", "no such file"},
-		{Built{Record: "staging"}, "", "was not looked up"},
-		{Built{}, "", "got 0 sources"},
-		{Built{Digest: digestA, Record: "staging"}, "", "got 2 sources (digest, record)"},
+		{Spec{"digest", digestA}, digestA, ""},
+		{Spec{"digest-file", "digest"}, digestA, ""},
+		{Spec{"digest-file", filepath.Join(dir, "digest")}, digestA, ""},
+		{Spec{"buildx-metadata", "meta.json#db"}, digestB, ""},
+		{Spec{"buildx-metadata", "meta.json"}, "", "FILE#TARGET"},
+		{Spec{"digest-file", "large"}, "", "larger than 4 MiB"},
+		{Spec{"digest-file", "."}, "", "no regular file"},
+		{Spec{"digest-file", "absent"}, "", "no such file"},
+		{Spec{"record", "staging"}, "", "was not looked up"},
+		{Spec{}, "", "want one of buildx-metadata, digest"},
 	} {
-		got, err := ResolveBuilt(dir, tt.b)
+		got, err := tt.b.Resolve(dir)
 		if got.Digest != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%+v: got %q, %v; want %q, %q", tt.b, got.Digest, err, tt.want, tt.err)
 		}
@@ -248,7 +199,7 @@ func FuzzBuildx(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(`{"containerimage.digest":%q}`, digestA)), "")
 	f.Add([]byte(fmt.Sprintf(`{"app":{"containerimage.digest":%q}}`, digestA)), "app")
 	f.Fuzz(func(t *testing.T, b []byte, target string) {
-		if d, err := parseBuildx(b, target); err == nil && !digestForm.MatchString(d.Digest) {
+		if d, err := parseBuildx(b, target); err == nil && !isDigest(d.Digest) {
 			t.Errorf("accepted %q", d.Digest)
 		}
 	})
@@ -258,8 +209,8 @@ func FuzzDigestFile(f *testing.F) {
 	f.Add([]byte("ghcr.io/acme/app:v1@" + digestA + "\n"))
 	f.Add([]byte(fmt.Sprintf(`{"imageDigest":%q}`, digestA)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := parseDigestFile(b)
-		if err == nil && (!digestForm.MatchString(d.Digest) || !bytes.Contains(b, []byte(d.Digest)) && !json.Valid(b)) {
+		d, err := parseDigestFile(b, "")
+		if err == nil && (!isDigest(d.Digest) || !bytes.Contains(b, []byte(d.Digest)) && !json.Valid(b)) {
 			t.Errorf("accepted %q", d.Digest)
 		}
 	})
@@ -268,41 +219,19 @@ func FuzzDigestFile(f *testing.F) {
 func FuzzLayoutIndex(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"digest":%q}]}`, digestA)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, err := layoutEntry(b); err == nil && !digestForm.MatchString(d) {
+		if d, err := layoutEntry(b); err == nil && !isDigest(d) {
 			t.Errorf("accepted %q", d)
 		}
 	})
 }
 
-func FuzzManifest(f *testing.F) {
-	f.Add([]byte(fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"digest":%q,"platform":{"os":"linux","architecture":"arm64"}}]}`, digestA)))
-	f.Add([]byte(fmt.Sprintf(`{"schemaVersion":2,"config":{"digest":%q},"layers":[]}`, digestA)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := parseManifest(b, "")
-		if err != nil {
-			return
-		}
-		if !d.index() && !digestForm.MatchString(d.Config.Digest) {
-			t.Errorf("accepted the config %q", d.Config.Digest)
-		}
-		for _, m := range d.images() {
-			if !digestForm.MatchString(m.Digest) {
-				t.Errorf("accepted the child %q", m.Digest)
-			}
-		}
-	})
+func resolve(kind, value string) (Digest, error) { return Spec{Kind: kind, Value: value}.Resolve("") }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
-func FuzzLogBundle(f *testing.F) {
-	f.Add(`{"SignedEntryTimestamp":"","Payload":{"body":"e30=","integratedTime":1,"logIndex":1,"logID":"aa"}}`)
-	f.Add(`{"Payload":{"body":123}}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		b, err := logBundle(text)
-		if err != nil {
-			return
-		}
-		if _, ok := b.Payload.Body.(string); !ok {
-			t.Errorf("the library would crash on %q", text)
-		}
-	})
-}
+func isDigest(s string) bool { return artifact.CheckDigest(s) == nil }

@@ -1,4 +1,4 @@
-package verify
+package artifact
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ var (
 	upperForm  = regexp.MustCompile(`^(?i)sha256:[0-9a-f]{64}$`)
 )
 
-// checkDigest accepts sha256: and 64 lower-case hexadecimal digits, and says what anything else would need.
-func checkDigest(s string) error {
+// CheckDigest accepts sha256: and 64 lower-case hexadecimal digits, and says what anything else would need.
+func CheckDigest(s string) error {
 	if digestForm.MatchString(s) {
 		return nil
 	}
@@ -43,8 +43,8 @@ func checkDigest(s string) error {
 	return err
 }
 
-// short is a digest that a person can compare at a glance.
-func short(digest string) string {
+// Short is a digest that a person can compare at a glance.
+func Short(digest string) string {
 	if digestForm.MatchString(digest) {
 		return digest[:len("sha256:")+12] + "…"
 	}

@@ -1,4 +1,4 @@
-package verify
+package signed
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -19,8 +21,8 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 )
 
-// policy is who must have signed, ready to be used.
-type policy struct {
+// Policy is who must have signed, ready to be used.
+type Policy struct {
 	key        signature.Verifier // nil: keyless
 	identity   cosign.Identity    // keyless; regular expressions are anchored
 	trusted    root.TrustedMaterial
@@ -30,10 +32,10 @@ type policy struct {
 	noSCT bool
 }
 
-// newPolicy reads the key or the identity, and the trusted root. The public root is fetched through TUF only where none is given and
+// NewPolicy reads the key or the identity, and the trusted root. The public root is fetched through TUF only where none is given and
 // one is needed; everything else is local.
-func newPolicy(ctx context.Context, s Signature, dir string) (*policy, error) {
-	p := &policy{ignoreTlog: s.IgnoreTlog}
+func NewPolicy(ctx context.Context, s Signature, dir string) (*Policy, error) {
+	p := &Policy{ignoreTlog: s.IgnoreTlog}
 	var err error
 	switch {
 	case (s.Key == "") == (s.Keyless == nil):
@@ -60,8 +62,27 @@ func inDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
+// maxFile bounds a key or a trusted root: a few KiB.
+const maxFile = 4 << 20
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("%s is larger than 4 MiB, which no such file is", path)
+	}
+	return b, nil
+}
+
 func readKey(path string) (signature.Verifier, error) {
-	b, err := readSmall(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
@@ -126,7 +147,7 @@ const rootLimit = 45 * time.Second
 func trustedRoot(ctx context.Context, s Signature, dir string) (root.TrustedMaterial, error) {
 	switch {
 	case s.TrustedRoot != "":
-		b, err := readSmall(inDir(dir, s.TrustedRoot))
+		b, err := readFile(inDir(dir, s.TrustedRoot))
 		if err != nil {
 			return nil, fmt.Errorf("trusted-root: %w", err)
 		}

@@ -1,4 +1,4 @@
-package verify
+package built
 
 import (
 	"archive/tar"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 const (
@@ -23,34 +24,34 @@ const (
 
 // fromArchive reads a file of docker save. Its layers are not as they are in a registry, so that no manifest digest can be computed:
 // only the config's digest can be compared.
-func fromArchive(file string) (BuiltDigest, error) {
+func fromArchive(file string) (Digest, error) {
 	d, err := readArchive(file)
 	if err != nil {
-		return BuiltDigest{}, fmt.Errorf("docker-archive %s: %w", file, err)
+		return Digest{}, fmt.Errorf("docker-archive %s: %w", file, err)
 	}
 	d.Origin = "docker archive " + clean.Cut(filepath.Base(file), 100) + " (its config digest: an archive holds no manifest digest)"
 	return d, nil
 }
 
-func readArchive(file string) (BuiltDigest, error) {
+func readArchive(file string) (Digest, error) {
 	b, err := entry(file, "manifest.json")
 	if err != nil {
-		return BuiltDigest{}, err
+		return Digest{}, err
 	}
 	name, err := archiveConfig(b)
 	if err != nil {
-		return BuiltDigest{}, err
+		return Digest{}, err
 	}
 	cfg, err := entry(file, name)
 	if err != nil {
-		return BuiltDigest{}, err
+		return Digest{}, err
 	}
-	var c config
+	var c artifact.Config
 	if err := json.Unmarshal(cfg, &c); err != nil {
-		return BuiltDigest{}, fmt.Errorf("%s is no image config: %w", clean.Cut(name, 120), err)
+		return Digest{}, fmt.Errorf("%s is no image config: %w", clean.Cut(name, 120), err)
 	}
 	digest := registry.Digest(cfg)
-	return BuiltDigest{Digest: digest, Kind: OfConfig, Configs: map[string]string{c.platform(): digest}}, nil
+	return Digest{Digest: digest, Kind: OfConfig, Configs: map[string]string{c.PlatformName(): digest}}, nil
 }
 
 // archiveConfig is the name of the config of the one image in an archive.

@@ -1,4 +1,4 @@
-package verify
+package signed
 
 import (
 	"context"
@@ -8,6 +8,13 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
+)
+
+// The check, and the reason with which it decides.
+const (
+	checkSignatureName = "verify/signature"
+	reasonSignature    = "signature"
 )
 
 // candidate is one signature that was found, and why it was refused; "" when it is good.
@@ -37,22 +44,23 @@ func (s *search) good() (candidate, bool) {
 	return candidate{}, false
 }
 
-// verify looks for a good signature of one of the digests, each of which was computed from bytes that were served. Both forms are read:
+// Signature looks for a good signature of one of the digests, each of which was computed from bytes that were served. Both forms are read:
 // the signature tag (sha256-….sig) and bundles that refer to the digest. One good signature is enough; all are reported.
-func (p *policy) verify(ctx context.Context, c *registry.Client, ref reference, digests []string) (verdict.Finding, error) {
+func (p *Policy) Signature(ctx context.Context, c *registry.Client, on Subject) (verdict.Finding, error) {
 	var s search
-	for _, digest := range digests {
-		if err := p.tagged(ctx, c, ref, digest, &s); err != nil {
-			return verdict.Finding{}, fmt.Errorf("reading the signatures of %s: %w", ref.text, err)
+	for _, digest := range on.Digests {
+		if err := p.tagged(ctx, c, on, digest, &s); err != nil {
+			return verdict.Finding{}, fmt.Errorf("reading the signatures of %s: %w", on.Text, err)
 		}
-		if err := p.bundles(ctx, c, ref, digest, &s); err != nil {
-			return verdict.Finding{}, fmt.Errorf("reading the signatures of %s: %w", ref.text, err)
+		if err := p.bundles(ctx, c, on, digest, &s); err != nil {
+			return verdict.Finding{}, fmt.Errorf("reading the signatures of %s: %w", on.Text, err)
 		}
 	}
-	return p.finding(ref, digests[0], s), nil
+	return p.finding(on, s), nil
 }
 
-func (p *policy) finding(ref reference, digest string, s search) verdict.Finding {
+func (p *Policy) finding(on Subject, s search) verdict.Finding {
+	digest := on.Digests[0]
 	f := verdict.Finding{Check: checkSignatureName, Reason: reasonSignature, Doc: "verify-signature"}
 	for i, c := range s.candidates {
 		if i == 20 {
@@ -64,24 +72,24 @@ func (p *policy) finding(ref reference, digest string, s search) verdict.Finding
 	switch {
 	case ok:
 		f.Reason = ""
-		f.Summary = fmt.Sprintf("%s is signed by %s (%s)", ref.text, p.who, good.name)
+		f.Summary = fmt.Sprintf("%s is signed by %s (%s)", on.Text, p.who, good.name)
 		if good.signer != "" && p.key == nil {
-			f.Summary = fmt.Sprintf("%s is signed by %s (%s)", ref.text, good.signer, good.name)
+			f.Summary = fmt.Sprintf("%s is signed by %s (%s)", on.Text, good.signer, good.name)
 		}
 		if n := len(s.candidates); n > 1 {
 			f.Summary += fmt.Sprintf("; %d signatures were found", n)
 		}
 	case s.truncated:
 		f.Outcome = verdict.Unknown
-		f.Summary = fmt.Sprintf("%s has more than %d signatures and attestations; none of the first is by %s, the others were not read", ref.text, maxBundles, p.who)
+		f.Summary = fmt.Sprintf("%s has more than %d signatures and attestations; none of the first is by %s, the others were not read", on.Text, maxBundles, p.who)
 		f.Hint = "remove what is not needed from the repository"
 	case len(s.candidates) == 0:
 		f.Outcome = verdict.Fail
-		f.Summary = fmt.Sprintf("%s (%s) has no signature", ref.text, short(digest))
-		f.Hint = "sign it behind the push: cosign sign " + ref.base + "@" + digest + "; some registries show a new signature some seconds late"
+		f.Summary = fmt.Sprintf("%s (%s) has no signature", on.Text, artifact.Short(digest))
+		f.Hint = "sign it behind the push: cosign sign " + on.Base + "@" + digest + "; some registries show a new signature some seconds late"
 	default:
 		f.Outcome = verdict.Fail
-		f.Summary = fmt.Sprintf("%s (%s) is not signed by %s: %s", ref.text, short(digest), p.who, s.reasons())
+		f.Summary = fmt.Sprintf("%s (%s) is not signed by %s: %s", on.Text, artifact.Short(digest), p.who, s.reasons())
 		f.Hint = "if the signer that is found is right, correct verify.signature; if not, find out who pushed this image"
 	}
 	return f

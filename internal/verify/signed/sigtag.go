@@ -1,4 +1,4 @@
-package verify
+package signed
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 // Bounds of what belongs to a signature. Real ones take a few KiB.
@@ -29,17 +30,17 @@ const (
 
 // tagged reads the signatures under the tag sha256-….sig: each layer is a payload in the simple signing form, its annotations hold
 // signature, certificate and the log's promise.
-func (p *policy) tagged(ctx context.Context, c *registry.Client, ref reference, digest string, s *search) error {
+func (p *Policy) tagged(ctx context.Context, c *registry.Client, on Subject, digest string, s *search) error {
 	tag := strings.Replace(digest, ":", "-", 1) + ".sig"
-	m, err := c.Manifest(ctx, ref.repo.Tag(tag))
+	m, err := c.Manifest(ctx, on.Repo.Tag(tag))
 	if registry.IsMissing(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	doc, err := parseManifest(m.Bytes, m.ContentType)
-	if err == nil && doc.index() {
+	doc, err := artifact.ParseManifest(m.Bytes, m.ContentType)
+	if err == nil && doc.Index() {
 		err = errors.New("it is an index")
 	}
 	if err != nil {
@@ -55,7 +56,7 @@ func (p *policy) tagged(ctx context.Context, c *registry.Client, ref reference, 
 			continue
 		}
 		cand := candidate{name: fmt.Sprintf("signature tag, layer %d", i+1)}
-		if err := p.layer(ctx, c, ref, digest, layer, &cand); err != nil {
+		if err := p.layer(ctx, c, on, digest, layer, &cand); err != nil {
 			return err
 		}
 		s.add(cand)
@@ -64,14 +65,14 @@ func (p *policy) tagged(ctx context.Context, c *registry.Client, ref reference, 
 }
 
 // layer checks one signature. The error says that it could not be read; what is wrong with it goes into the candidate.
-func (p *policy) layer(ctx context.Context, c *registry.Client, ref reference, digest string, layer descriptor, cand *candidate) error {
-	if err := checkDigest(layer.Digest); err != nil {
+func (p *Policy) layer(ctx context.Context, c *registry.Client, on Subject, digest string, layer artifact.Descriptor, cand *candidate) error {
+	if err := artifact.CheckDigest(layer.Digest); err != nil {
 		cand.why = err.Error()
 		return nil
 	}
-	payload, err := c.Blob(ctx, ref.repo, layer.Digest, maxPayload)
+	payload, err := c.Blob(ctx, on.Repo, layer.Digest, maxPayload)
 	if err != nil {
-		if !proves(err) && !tooLarge(err) {
+		if !artifact.Proves(err) && !tooLarge(err) {
 			return err
 		}
 		cand.why = err.Error()
@@ -85,7 +86,7 @@ func (p *policy) layer(ctx context.Context, c *registry.Client, ref reference, d
 		if cert, err := sig.Cert(); err == nil && cert != nil {
 			cand.signer = signerOf(cert)
 		}
-		return p.old(ctx, sig, payload, digest, ref)
+		return p.old(ctx, sig, payload, digest, on)
 	})
 	if err != nil {
 		cand.why = err.Error()
@@ -158,7 +159,7 @@ func logBundle(text string) (*bundle.RekorBundle, error) {
 }
 
 // old checks a signature in the simple signing form: by our key or identity, over a payload that names this digest and this repository.
-func (p *policy) old(ctx context.Context, sig oci.Signature, payload []byte, digest string, ref reference) error {
+func (p *Policy) old(ctx context.Context, sig oci.Signature, payload []byte, digest string, on Subject) error {
 	h, err := v1.NewHash(digest)
 	if err != nil {
 		return err
@@ -178,11 +179,11 @@ func (p *policy) old(ctx context.Context, sig oci.Signature, payload []byte, dig
 	if _, err := cosign.VerifyImageSignature(ctx, sig, h, co); err != nil {
 		return err
 	}
-	return claims(payload, digest, ref)
+	return claims(payload, digest, on)
 }
 
 // claims compares what was signed with what is deployed. The library does not compare the repository: a signature would replay.
-func claims(payload []byte, digest string, ref reference) error {
+func claims(payload []byte, digest string, on Subject) error {
 	var c struct {
 		Critical struct {
 			Identity struct {
@@ -201,9 +202,9 @@ func claims(payload []byte, digest string, ref reference) error {
 		return fmt.Errorf("it signs %s", clean.Cut(c.Critical.Image.Digest, 100))
 	}
 	signed, err := name.ParseReference(c.Critical.Identity.Reference)
-	if err != nil || signed.Context().Name() != ref.repo.Name() {
+	if err != nil || signed.Context().Name() != on.Repo.Name() {
 		return fmt.Errorf("it was made for %q, not for %s: signatures are not carried over to another repository; sign it there",
-			clean.Cut(c.Critical.Identity.Reference, 200), ref.repo.Name())
+			clean.Cut(c.Critical.Identity.Reference, 200), on.Repo.Name())
 	}
 	return nil
 }

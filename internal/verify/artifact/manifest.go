@@ -1,4 +1,4 @@
-package verify
+package artifact
 
 import (
 	"encoding/json"
@@ -12,23 +12,23 @@ import (
 
 const maxDescriptors = 1000
 
-// document is a manifest or an index, of Docker or of OCI.
-type document struct {
+// Document is a manifest or an index, of Docker or of OCI.
+type Document struct {
 	SchemaVersion int               `json:"schemaVersion"`
 	MediaType     string            `json:"mediaType"`
 	ArtifactType  string            `json:"artifactType"`
-	Manifests     []descriptor      `json:"manifests"`
-	Config        descriptor        `json:"config"`
-	Layers        []descriptor      `json:"layers"`
-	Subject       *descriptor       `json:"subject"`
+	Manifests     []Descriptor      `json:"manifests"`
+	Config        Descriptor        `json:"config"`
+	Layers        []Descriptor      `json:"layers"`
+	Subject       *Descriptor       `json:"subject"`
 	Annotations   map[string]string `json:"annotations"`
 	FSLayers      []any             `json:"fsLayers"`
 
 	isIndex bool
 }
 
-// descriptor points to a blob or a manifest.
-type descriptor struct {
+// Descriptor points to a blob or a manifest.
+type Descriptor struct {
 	MediaType    string            `json:"mediaType"`
 	ArtifactType string            `json:"artifactType"`
 	Digest       string            `json:"digest"`
@@ -41,12 +41,13 @@ type descriptor struct {
 	} `json:"platform"`
 }
 
-func (d document) index() bool { return d.isIndex }
+// Index reports whether it is an index: it names manifests, not layers.
+func (d Document) Index() bool { return d.isIndex }
 
-// parseManifest reads a manifest by what it holds. contentType is what the registry calls it: only used to refuse Docker's schema 1,
+// ParseManifest reads a manifest by what it holds. contentType is what the registry calls it: only used to refuse Docker's schema 1,
 // whose digest is not that of its bytes. A document that is a manifest and an index at once is refused: two readers would see two images.
-func parseManifest(b []byte, contentType string) (document, error) {
-	var d document
+func ParseManifest(b []byte, contentType string) (Document, error) {
+	var d Document
 	if err := json.Unmarshal(b, &d); err != nil {
 		return d, fmt.Errorf("it is no JSON of a manifest: %w", err)
 	}
@@ -75,44 +76,46 @@ func parseManifest(b []byte, contentType string) (document, error) {
 }
 
 // check looks at the digests that are followed.
-func (d document) check() error {
+func (d Document) check() error {
 	for _, m := range d.Manifests {
-		if err := checkDigest(m.Digest); err != nil {
-			return fmt.Errorf("its entry for %s: %w", m.platform(), err)
+		if err := CheckDigest(m.Digest); err != nil {
+			return fmt.Errorf("its entry for %s: %w", m.PlatformName(), err)
 		}
 	}
 	if !d.isIndex {
-		if err := checkDigest(d.Config.Digest); err != nil {
+		if err := CheckDigest(d.Config.Digest); err != nil {
 			return fmt.Errorf("its config: %w", err)
 		}
 	}
 	return nil
 }
 
-// images are the entries of an index that a runtime can pull; attestations, which buildx adds, are none.
-func (d document) images() []descriptor {
-	var out []descriptor
+// Images are the entries of an index that a runtime can pull; attestations, which buildx adds, are none.
+func (d Document) Images() []Descriptor {
+	var out []Descriptor
 	for _, m := range d.Manifests {
-		if !m.attestation() {
+		if !m.Attestation() {
 			out = append(out, m)
 		}
 	}
 	return out
 }
 
-func (d descriptor) attestation() bool {
-	return d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" || d.platform() == "unknown/unknown"
+// Attestation reports whether the entry of an index is an attestation as buildx adds it, which no runtime pulls.
+func (d Descriptor) Attestation() bool {
+	return d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" || d.PlatformName() == "unknown/unknown"
 }
 
-// platform is os/arch[/variant]; "" where it is not said.
-func (d descriptor) platform() string {
+// PlatformName is os/arch[/variant]; "" where it is not said.
+func (d Descriptor) PlatformName() string {
 	if d.Platform == nil {
 		return ""
 	}
-	return platformOf(d.Platform.OS, d.Platform.Architecture, d.Platform.Variant)
+	return PlatformOf(d.Platform.OS, d.Platform.Architecture, d.Platform.Variant)
 }
 
-func platformOf(os, arch, variant string) string {
+// PlatformOf writes a platform as os/arch[/variant].
+func PlatformOf(os, arch, variant string) string {
 	if os == "" && arch == "" {
 		return ""
 	}
@@ -123,8 +126,8 @@ func platformOf(os, arch, variant string) string {
 	return clean.Cut(s, 60)
 }
 
-// normal writes a platform in one way: arm64 is arm64/v8, arm is arm/v7, amd64 is amd64/v1 (as containerd has it).
-func normal(platform string) string {
+// Normal writes a platform in one way: arm64 is arm64/v8, arm is arm/v7, amd64 is amd64/v1 (as containerd has it).
+func Normal(platform string) string {
 	switch p := strings.ToLower(platform); {
 	case strings.HasSuffix(p, "/arm64/v8"):
 		return strings.TrimSuffix(p, "/v8")
@@ -137,16 +140,16 @@ func normal(platform string) string {
 	}
 }
 
-// config is the part of an image's config that is read.
-type config struct {
+// Config is the part of an image's config that is read.
+type Config struct {
 	Created      string `json:"created"`
 	OS           string `json:"os"`
 	Architecture string `json:"architecture"`
 	Variant      string `json:"variant"`
 }
 
-// created is when the image was made; zero where the config does not say, or names the beginning of time, as reproducible builds do.
-func (c config) created() time.Time {
+// CreatedAt is when the image was made; zero where the config does not say, or names the beginning of time, as reproducible builds do.
+func (c Config) CreatedAt() time.Time {
 	t, err := time.Parse(time.RFC3339, c.Created)
 	if err != nil || t.Year() < 2000 {
 		return time.Time{}
@@ -154,4 +157,5 @@ func (c config) created() time.Time {
 	return t.UTC()
 }
 
-func (c config) platform() string { return platformOf(c.OS, c.Architecture, c.Variant) }
+// PlatformName is the platform as os/arch[/variant].
+func (c Config) PlatformName() string { return PlatformOf(c.OS, c.Architecture, c.Variant) }

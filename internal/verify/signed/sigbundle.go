@@ -1,4 +1,4 @@
-package verify
+package signed
 
 import (
 	"context"
@@ -18,16 +18,18 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 const (
 	bundleType = "application/vnd.dev.sigstore.bundle"
+	maxBundles = 100
 	maxBundle  = 1 << 20 // real ones take some 10 KiB; what is packed inside is not unpacked
 )
 
 // bundles reads the Sigstore bundles that refer to a digest, as cosign writes them since version 3.
-func (p *policy) bundles(ctx context.Context, c *registry.Client, ref reference, digest string, s *search) error {
-	ds, more, err := c.Referrers(ctx, ref.repo, digest, maxBundles)
+func (p *Policy) bundles(ctx context.Context, c *registry.Client, on Subject, digest string, s *search) error {
+	ds, more, err := c.Referrers(ctx, on.Repo, digest, maxBundles)
 	if err != nil {
 		return err
 	}
@@ -36,7 +38,7 @@ func (p *policy) bundles(ctx context.Context, c *registry.Client, ref reference,
 		if !perhapsBundle(d.ArtifactType) {
 			continue
 		}
-		cand, ok, err := p.referrer(ctx, c, ref, digest, d)
+		cand, ok, err := p.referrer(ctx, c, on, digest, d)
 		if err != nil {
 			return err
 		}
@@ -53,11 +55,11 @@ func perhapsBundle(artifactType string) bool {
 }
 
 // referrer reads and checks one bundle. ok is false for what is no bundle, or a bundle that is no signature but a good attestation.
-func (p *policy) referrer(ctx context.Context, c *registry.Client, ref reference, digest string, d v1.Descriptor) (cand candidate, ok bool, err error) {
-	cand = candidate{name: "bundle " + short(d.Digest.String())}
-	b, ok, err := readBundle(ctx, c, ref, digest, d)
+func (p *Policy) referrer(ctx context.Context, c *registry.Client, on Subject, digest string, d v1.Descriptor) (cand candidate, ok bool, err error) {
+	cand = candidate{name: "bundle " + artifact.Short(d.Digest.String())}
+	b, ok, err := readBundle(ctx, c, on, digest, d)
 	switch {
-	case err != nil && !proves(err) && !tooLarge(err):
+	case err != nil && !artifact.Proves(err) && !tooLarge(err):
 		return cand, false, err
 	case err != nil:
 		cand.why = err.Error()
@@ -72,33 +74,33 @@ func (p *policy) referrer(ctx context.Context, c *registry.Client, ref reference
 }
 
 // readBundle gets a bundle's bytes. ok is false where the referrer is something else.
-func readBundle(ctx context.Context, c *registry.Client, ref reference, digest string, d v1.Descriptor) (b []byte, ok bool, err error) {
-	if err := checkDigest(d.Digest.String()); err != nil {
-		return nil, false, &badManifest{err}
+func readBundle(ctx context.Context, c *registry.Client, on Subject, digest string, d v1.Descriptor) (b []byte, ok bool, err error) {
+	if err := artifact.CheckDigest(d.Digest.String()); err != nil {
+		return nil, false, &artifact.Bad{Err: err}
 	}
-	m, err := c.Manifest(ctx, ref.repo.Digest(d.Digest.String()))
+	m, err := c.Manifest(ctx, on.Repo.Digest(d.Digest.String()))
 	if err != nil {
 		return nil, false, err
 	}
-	doc, err := parseManifest(m.Bytes, m.ContentType)
+	doc, err := artifact.ParseManifest(m.Bytes, m.ContentType)
 	if err != nil {
-		return nil, false, &badManifest{err}
+		return nil, false, &artifact.Bad{Err: err}
 	}
 	switch {
-	case doc.index() || len(doc.Layers) != 1 || !strings.HasPrefix(doc.Layers[0].MediaType, bundleType):
+	case doc.Index() || len(doc.Layers) != 1 || !strings.HasPrefix(doc.Layers[0].MediaType, bundleType):
 		return nil, false, nil
 	case doc.Subject == nil || doc.Subject.Digest != digest:
-		return nil, false, &badManifest{errors.New("it refers to another image than the registry says")}
+		return nil, false, &artifact.Bad{Err: errors.New("it refers to another image than the registry says")}
 	}
-	if err := checkDigest(doc.Layers[0].Digest); err != nil {
-		return nil, false, &badManifest{err}
+	if err := artifact.CheckDigest(doc.Layers[0].Digest); err != nil {
+		return nil, false, &artifact.Bad{Err: err}
 	}
-	b, err = c.Blob(ctx, ref.repo, doc.Layers[0].Digest, maxBundle)
+	b, err = c.Blob(ctx, on.Repo, doc.Layers[0].Digest, maxBundle)
 	return b, true, err
 }
 
 // bundle checks a bundle: by our key or identity, over a statement whose subject is this digest and which says that it is a signature.
-func (p *policy) bundle(raw []byte, digest string, cand *candidate) error {
+func (p *Policy) bundle(raw []byte, digest string, cand *candidate) error {
 	var b bundle.Bundle
 	if err := b.UnmarshalJSON(raw); err != nil {
 		return fmt.Errorf("it is no valid bundle: %w", err)
@@ -144,7 +146,7 @@ func (k keyed) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
 	return k.key, nil
 }
 
-func (p *policy) material() root.TrustedMaterial {
+func (p *Policy) material() root.TrustedMaterial {
 	if p.key == nil {
 		return keyed{TrustedMaterial: p.trusted}
 	}
@@ -153,7 +155,7 @@ func (p *policy) material() root.TrustedMaterial {
 
 // verifierOptions are what must be proved beside the signature: for a certificate that a log promised to list it, that it signed while
 // it was valid, and that the signature is logged; for a key that the signature is logged, unless that was waived.
-func (p *policy) verifierOptions() []verify.VerifierOption {
+func (p *Policy) verifierOptions() []verify.VerifierOption {
 	var os []verify.VerifierOption
 	if p.key == nil && !p.noSCT {
 		os = append(os, verify.WithSignedCertificateTimestamps(1))
@@ -167,7 +169,7 @@ func (p *policy) verifierOptions() []verify.VerifierOption {
 	return append(os, verify.WithNoObserverTimestamps())
 }
 
-func (p *policy) policyOption() (verify.PolicyOption, error) {
+func (p *Policy) policyOption() (verify.PolicyOption, error) {
 	if p.key != nil {
 		return verify.WithKey(), nil
 	}

@@ -55,8 +55,10 @@ type Stages struct {
 	Open      func(ctx context.Context, m Marker) []verdict.Finding
 	Warm      func(ctx context.Context)
 	Deploy    func(ctx context.Context) error
-	Bake      func(ctx context.Context, d release.Deploy) Baked
-	Seal      func(ctx context.Context, m Marker) []verdict.Finding
+	// Confirm looks at the verified images again: when the deploy has just ended (end is false), and at the end of it all.
+	Confirm func(ctx context.Context, images []record.Image, end bool) []verdict.Finding
+	Bake    func(ctx context.Context, d release.Deploy) Baked
+	Seal    func(ctx context.Context, m Marker) []verdict.Finding
 }
 
 // Marker is what a marker needs beside the release.

@@ -25,7 +25,9 @@ func Do(ctx context.Context, p Plan) Result {
 	r.log(record.TypeAttempt, p.Attempt)
 	r.log(record.TypeDeploy, r.Deploy)
 	if r.ask(ctx) && r.warm(ctx) && r.open(ctx) && r.deploy(ctx) {
+		r.confirm(ctx, false)
 		r.bake(ctx)
+		r.confirm(ctx, true)
 	}
 	return r.close(ctx)
 }
@@ -149,6 +151,23 @@ func (r *run) deploy(ctx context.Context) bool {
 		return false
 	}
 	return !r.cancelled(ctx)
+}
+
+// justNow is how long behind the deploy's end a look still tells what the runtime found. finish --once and a resumed run come later.
+const justNow = time.Minute
+
+// confirm looks again at what was verified: behind a deploy of ours, whether the tag moved while it ran; at the end, whether that is what
+// runs. A run that ended otherwise, or that proved something bad, has nothing to confirm.
+func (r *run) confirm(ctx context.Context, end bool) {
+	s := r.Stages.Confirm
+	ours := (r.Stages.Deploy != nil || r.Mode == Finish) && time.Since(r.Deploy.Finished) < justNow
+	if s == nil || len(r.images) == 0 || !end && !ours || r.end.Kind != verdict.NamePass || verdict.Worst(r.findings) == verdict.Fail || r.cancelled(ctx) {
+		return
+	}
+	fs := s(ctx, r.images, end)
+	if !r.cancelled(ctx) {
+		r.found(fs, nil)
+	}
 }
 
 // bake watches the new version.

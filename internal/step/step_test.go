@@ -173,6 +173,66 @@ func TestDo(t *testing.T) {
 	}
 }
 
+// What was verified is looked at again: right behind our own deploy, and at the end where nothing else decided.
+func TestConfirm(t *testing.T) {
+	moved := verdict.Finding{Check: "verify/deployed", Outcome: verdict.Fail, Reason: "digest", Summary: "pods run another image"}
+	for _, tt := range []struct {
+		name   string
+		mode   Mode
+		setup  func(s *scene)
+		find   map[bool]verdict.Finding
+		reason string
+		calls  string
+	}{
+		{"run with a deploy", Run, nil, nil, "pass", "verify open deploy behind bake end seal pass"},
+		{"another image runs", Run, nil, map[bool]verdict.Finding{true: moved}, "rollback/digest", "verify open deploy behind bake end seal rollback"},
+		{"found behind the deploy", Run, nil, map[bool]verdict.Finding{false: moved}, "rollback/digest", "verify open deploy behind bake seal rollback"},
+		{"the bake decided", Run, func(s *scene) {
+			s.Stages.Bake = func(context.Context, release.Deploy) Baked {
+				s.call("bake")
+				return Baked{Findings: []verdict.Finding{worse}}
+			}
+		}, nil, "rollback/errors", "verify open deploy behind bake seal rollback"},
+		{"the deploy failed", Run, func(s *scene) {
+			s.Stages.Deploy = func(context.Context) error { s.call("deploy"); return errors.New("exit status 1") }
+		}, nil, "deploy-failed/command", "verify open deploy seal deploy-failed"},
+		{"begin", Begin, nil, nil, "pending/deploy", "verify open"},
+		{"finish", Finish, func(s *scene) { finishing(s); s.Deploy.Finished = time.Now() }, nil, "pass", "behind bake end seal pass"},
+		{"finish, an hour later", Finish, func(s *scene) { finishing(s); s.Deploy.Finished = time.Now().Add(-time.Hour) }, nil, "pass", "bake end seal pass"},
+		{"somebody else deployed", Run, func(s *scene) { s.Stages.Deploy, s.Deployed = nil, true }, nil, "pass", "verify open bake end seal pass"},
+		{"pending", Finish, func(s *scene) {
+			finishing(s)
+			s.Stages.Bake = func(context.Context, release.Deploy) Baked { s.call("bake"); return Baked{Pending: true} }
+		}, nil, "pending/window-open", "bake"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScene(t, tt.mode)
+			if tt.mode == Finish {
+				s.Earlier.Images = []record.Image{{Ref: "a:1", Digest: "sha256:aa"}}
+			}
+			if tt.setup != nil {
+				tt.setup(s)
+			}
+			s.Stages.Confirm = func(_ context.Context, images []record.Image, end bool) []verdict.Finding {
+				s.call(map[bool]string{false: "behind", true: "end"}[end])
+				if len(images) != 1 || images[0].Digest != "sha256:aa" {
+					t.Errorf("images %+v", images)
+				}
+				if f, ok := tt.find[end]; ok {
+					return []verdict.Finding{f}
+				}
+				return []verdict.Finding{good}
+			}
+			if got := Do(context.Background(), s.Plan); got.Verdict.Reason != tt.reason {
+				t.Errorf("got %s, want %s", got.Verdict.Reason, tt.reason)
+			}
+			if calls := strings.Join(s.calls, " "); calls != tt.calls {
+				t.Errorf("calls: %s\n want: %s", calls, tt.calls)
+			}
+		})
+	}
+}
+
 func finishing(s *scene) {
 	s.Deployed, s.Stages.Verify, s.Stages.Open, s.Earlier.Opened = true, nil, nil, true
 	s.Earlier.Findings = []verdict.Finding{good}

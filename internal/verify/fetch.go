@@ -18,7 +18,6 @@ import (
 const (
 	maxImages = 64
 	maxDepth  = 3
-	atOnce    = 4
 	maxConfig = 4 << 20
 )
 
@@ -38,15 +37,27 @@ type image struct {
 	platform string // "" where it is not known
 	digest   string // of its manifest
 	config   string // digest
-	missing  bool   // the index names it, the registry does not have it
+	layers   []string
+	missing  bool // the index names it, the registry does not have it
 	created  time.Time
+	source   string // what its labels say of where it was made
+}
+
+// imageOf is an image as its manifest has it. Layers that Microsoft and others do not let registries hand on lie elsewhere by intent.
+func imageOf(platform, digest string, doc artifact.Document) image {
+	im := image{platform: platform, digest: digest, config: doc.Config.Digest}
+	for _, l := range doc.Layers {
+		if !strings.Contains(l.MediaType, "nondistributable") && !strings.Contains(l.MediaType, "foreign") {
+			im.layers = append(im.layers, l.Digest)
+		}
+	}
+	return im
 }
 
 // fetcher reads one image.
 type fetcher struct {
 	client *registry.Client
 	ref    reference
-	slots  chan struct{}
 }
 
 // fetch gets what the reference names, hashes it, and follows an index to its images.
@@ -68,7 +79,7 @@ func (f fetcher) fetch(ctx context.Context) (served, error) {
 		}
 	}
 	if !s.index {
-		s.images = []image{{digest: m.Digest, config: doc.Config.Digest}}
+		s.images = []image{imageOf("", m.Digest, doc)}
 		return s, nil
 	}
 	s.images, s.extra, err = f.follow(ctx, doc, 1, map[string]bool{m.Digest: true})
@@ -119,7 +130,9 @@ func (f fetcher) follow(ctx context.Context, doc artifact.Document, depth int, s
 	}
 	for i, d := range todo {
 		if missing[i] || !docs[i].Index() {
-			images = append(images, image{platform: d.PlatformName(), digest: d.Digest, config: docs[i].Config.Digest, missing: missing[i]})
+			im := imageOf(d.PlatformName(), d.Digest, docs[i])
+			im.missing = missing[i]
+			images = append(images, im)
 			continue
 		}
 		more, moreExtra, err := f.follow(ctx, docs[i], depth+1, seen)
@@ -131,15 +144,13 @@ func (f fetcher) follow(ctx context.Context, doc artifact.Document, depth int, s
 	return images, extra, nil
 }
 
-// all gets manifests by digest, a few at a time. missing says which of them the registry does not have.
+// all gets manifests by digest; the client keeps to what one registry takes at a time. missing says which of them the registry does not have.
 func (f fetcher) all(ctx context.Context, ds []artifact.Descriptor) (docs []artifact.Document, missing []bool, err error) {
 	docs, missing = make([]artifact.Document, len(ds)), make([]bool, len(ds))
 	errs := make([]error, len(ds))
 	var wg sync.WaitGroup
 	for i, d := range ds {
 		wg.Go(func() {
-			f.slots <- struct{}{}
-			defer func() { <-f.slots }()
 			m, err := f.client.Manifest(ctx, f.ref.repo.Digest(d.Digest))
 			if registry.IsMissing(err) {
 				missing[i] = true
@@ -171,7 +182,7 @@ func (f fetcher) describe(ctx context.Context, s *served) error {
 		if err := json.Unmarshal(b, &c); err != nil {
 			return &artifact.Bad{Err: fmt.Errorf("its config is no JSON: %w", err)}
 		}
-		s.images[i].created = c.CreatedAt()
+		s.images[i].created, s.images[i].source = c.CreatedAt(), c.Source()
 		if im.platform == "" {
 			s.images[i].platform = c.PlatformName()
 		}
@@ -208,6 +219,15 @@ func (s served) created() time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+func (s served) source() string {
+	for _, im := range s.images {
+		if im.source != "" {
+			return im.source
+		}
+	}
+	return ""
 }
 
 func (s served) what() string {

@@ -73,7 +73,7 @@ func (k *check) digestFinding(cause string) verdict.Finding {
 		f.Hint = "give the digest of the whole index that was built, or list in platforms what is deployed: [" + k.m.only + "]"
 		return f
 	}
-	f.Summary = fmt.Sprintf("%s: the registry serves %s%s, the build made %s", k.f.ref.text, k.s.digest, made(k.s.created()), k.built.Digest)
+	f.Summary = fmt.Sprintf("%s: the registry serves %s%s, the build made %s", k.f.ref.text, k.s.digest, k.origin(), k.built.Digest)
 	if cause == "" {
 		cause = k.cause()
 	}
@@ -99,11 +99,39 @@ func (k *check) next(cause string) string {
 	return "look at what is served: docker buildx imagetools inspect " + k.f.ref.text
 }
 
-func made(t time.Time) string {
-	if t.IsZero() {
+// origin says of the image that is served when it was made, and from what: " (made 2026-11-20T08:12:00Z, 12m after the build; revision ...)".
+func (k *check) origin() string {
+	var parts []string
+	if at := k.s.created(); !at.IsZero() {
+		parts = append(parts, "made "+at.Format(time.RFC3339)+after(k.there.created(), at))
+	}
+	if source := k.s.source(); source != "" {
+		parts = append(parts, "by its labels "+source)
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return " (made " + t.Format(time.RFC3339) + ")"
+	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+// after says how far the image that is served is from the one that was built.
+func after(built, served time.Time) string {
+	if built.IsZero() {
+		return ""
+	}
+	d, word := served.Sub(built), "after"
+	if d < 0 {
+		d, word = -d, "before"
+	}
+	switch {
+	case d < time.Minute:
+		return ", within a minute of the build"
+	case d < time.Hour:
+		return fmt.Sprintf(", %d min %s the build", int(d.Minutes()), word)
+	case d < 48*time.Hour:
+		return fmt.Sprintf(", %d h %s the build", int(d.Hours()), word)
+	}
+	return fmt.Sprintf(", %d days %s the build", int(d.Hours()/24), word)
 }
 
 // movedFinding tells that the tag beside a digest names something else. The digest is what is pulled, so it is a note.

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verify/built"
+	"github.com/bakegate/bakegate/internal/verify/deployed"
 	"github.com/bakegate/bakegate/internal/verify/signed"
 )
 
@@ -9,9 +11,20 @@ import (
 type Options struct {
 	Images    []Image           `yaml:"images"`
 	Signature *signed.Signature `yaml:"signature"`
+	Deployed  []deployed.Spec   `yaml:"deployed"` // what is declared, and what runs: must be the images
 
 	dir string
+	env Env
 }
+
+// Env is what verify needs from outside of the configuration.
+type Env struct {
+	Getenv  func(string) string // for clients that find their own way: Kubernetes, clouds
+	Release release.Release     // what is being deployed: attestations are compared with it
+}
+
+// Use says where verify runs, and for which release.
+func (o *Options) Use(e Env) { o.env = e }
 
 // InDir says where the relative paths of the section start: the folder of the configuration file.
 func (o *Options) InDir(dir string) { o.dir = dir }

@@ -24,6 +24,9 @@ const (
 	AfterDeploy
 )
 
+// imagesAtOnce bounds how many images are looked at at a time; how many requests one registry gets is the client's own limit.
+const imagesAtOnce = 32
+
 // Result is what verify saw and found, in the order of the configuration.
 type Result struct {
 	Images   []ImageResult
@@ -61,13 +64,13 @@ func Run(ctx context.Context, o Options, want []built.Digest, c *registry.Client
 
 func (o Options) run(ctx context.Context, want []built.Digest, c *registry.Client, phase Phase, p *signed.Policy) (Result, error) {
 	checks, errs := make([]check, len(o.Images)), make([]error, len(o.Images))
-	slots, requests := make(chan struct{}, atOnce), make(chan struct{}, atOnce)
+	slots := make(chan struct{}, imagesAtOnce)
 	var wg sync.WaitGroup
 	for i := range o.Images {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			checks[i] = check{image: o.Images[i], built: want[i], policy: p, phase: phase, client: c, slots: requests}
+			checks[i] = check{image: o.Images[i], built: want[i], policy: p, phase: phase, client: c}
 			errs[i] = checks[i].run(ctx)
 		})
 	}
@@ -87,10 +90,10 @@ type check struct {
 	policy *signed.Policy
 	phase  Phase
 	client *registry.Client
-	slots  chan struct{}
 
 	f        fetcher
 	s        served
+	there    served // what the registry has under the built digest, where that is another image
 	m        matched
 	result   ImageResult
 	findings []verdict.Finding
@@ -106,7 +109,7 @@ func (k *check) run(ctx context.Context) error {
 		return err
 	}
 	k.result.Ref = ref.text
-	k.f = fetcher{client: k.client, ref: ref, slots: k.slots}
+	k.f = fetcher{client: k.client, ref: ref}
 	k.s, err = k.f.fetch(ctx)
 	k.fill()
 	if err != nil {
@@ -116,6 +119,9 @@ func (k *check) run(ctx context.Context) error {
 		return err
 	}
 	if err := k.platforms(ctx); err != nil {
+		return err
+	}
+	if err := k.complete(ctx); err != nil {
 		return err
 	}
 	return k.signature(ctx)
@@ -159,7 +165,10 @@ func (k *check) digest(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		cause = k.compare(there)
+		if cause = k.compare(there); cause != "" {
+			_ = other.describe(ctx, &there) // only told
+			k.there = there
+		}
 	}
 	k.found(ctx, cause)
 	return nil

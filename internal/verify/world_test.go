@@ -44,7 +44,7 @@ func verifyOne(t testing.TB, i Image, b built.Digest) (Result, error) {
 // verifySigned asks for a signature by a key too.
 func verifySigned(t testing.TB, i Image, b built.Digest, key string) (Result, error) {
 	t.Helper()
-	o := Options{Images: []Image{i}, Signature: &signed.Signature{Key: key, IgnoreTlog: true}}
+	o := Options{Images: []Image{i}, Signature: &signed.Signature{Signer: signed.Signer{Key: key, IgnoreTlog: true}}}
 	return Run(context.Background(), o, []built.Digest{b}, quick(), BeforeDeploy)
 }
 

@@ -161,6 +161,16 @@ func ConfigOf(t testing.TB, i v1.Image) string {
 	return h.String()
 }
 
+// LayerOf is the digest of an image's n-th layer.
+func LayerOf(t testing.TB, i v1.Image, n int) string {
+	t.Helper()
+	m, err := i.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Layers[n].Digest.String()
+}
+
 // ChildOf is the n-th image of an index.
 func ChildOf(t testing.TB, i v1.ImageIndex, n int) v1.Image {
 	t.Helper()

@@ -47,3 +47,26 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// Two readers must not see two documents: the digest covers the bytes, not what somebody reads in them.
+func TestAmbiguousManifests(t *testing.T) {
+	cfg := `"config":{"digest":"` + digestA + `"}`
+	for doc, want := range map[string]string{
+		`{"schemaVersion":2,` + cfg + `,"layers":[]}`:       "",
+		`{"schemaVersion":2,"manifests":[]}`:                "",
+		`{"schemaVersion":2,` + cfg + `,` + cfg + `}`:       `"config" is there twice`,
+		`{"schemaVersion":2,` + cfg + `,"Manifests":[]}`:    `"Manifests" is spelled like "manifests"`,
+		`{"schemaVersion":2,` + cfg + `,"manifeſtſ":[]}`:    "is spelled like \"manifests\"",
+		`{"schemaVersion":2,"manifests":[],"CONFIG":{}}`:    `"CONFIG" is spelled like "config"`,
+		`{"schemaVersion":2,"manifests":[],` + cfg + `}`:    "an index and a manifest at once",
+		`{"schemaVersion":2,"schemaVersion":1,` + cfg + `}`: "schema",
+		`{"schemaVersion":2,"x":1,"X":2,"manifests":[]}`:    `"X" is there twice`,
+		`[]`: "no JSON of a manifest",
+		`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",` + cfg + `}`: "holds something else",
+	} {
+		_, err := ParseManifest([]byte(doc), "")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", doc, err, want)
+		}
+	}
+}

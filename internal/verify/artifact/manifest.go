@@ -1,11 +1,13 @@
 package artifact
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bakegate/bakegate/internal/clean"
 )
@@ -51,11 +53,11 @@ func ParseManifest(b []byte, contentType string) (Document, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return d, fmt.Errorf("it is no JSON of a manifest: %w", err)
 	}
-	var has map[string]json.RawMessage
-	_ = json.Unmarshal(b, &has) // it is an object, or the first would have failed
-	_, manifests := has["manifests"]
-	_, cfg := has["config"]
-	_, layers := has["layers"]
+	has, err := topKeys(b)
+	if err != nil {
+		return d, err
+	}
+	manifests, cfg, layers := has[fold("manifests")], has[fold("config")], has[fold("layers")]
 	d.isIndex = manifests
 	said := strings.Contains(d.MediaType, "index") || strings.Contains(d.MediaType, "manifest.list")
 	switch {
@@ -75,6 +77,56 @@ func ParseManifest(b []byte, contentType string) (Document, error) {
 	return d, d.check()
 }
 
+// topKeys are the keys of a JSON object, folded. One that is there twice, or in another spelling (readers in Go take "Manifests"
+// for "manifests", others do not), is refused: two readers would see two documents.
+func topKeys(b []byte) (map[string]bool, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is no JSON object")
+	}
+	keys := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, _ := t.(string)
+		folded := fold(key)
+		switch {
+		case keys[folded]:
+			return nil, fmt.Errorf("its key %q is there twice, so that two readers see two documents", clean.Cut(key, 60))
+		case known[folded] != "" && known[folded] != key:
+			return nil, fmt.Errorf("its key %q is spelled like %q, so that two readers see two documents", clean.Cut(key, 60), known[folded])
+		}
+		keys[folded] = true
+		var skip json.RawMessage
+		if err := dec.Decode(&skip); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// fold writes keys that encoding/json takes for each other in one way: case is folded as Unicode does, so that "ſ" is "s".
+func fold(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, key)
+}
+
+// known are the keys that decide what a document is, by their folded spelling.
+var known = func() map[string]string {
+	m := map[string]string{}
+	for _, k := range []string{"schemaVersion", "mediaType", "artifactType", "manifests", "config", "layers", "subject", "annotations", "fsLayers"} {
+		m[fold(k)] = k
+	}
+	return m
+}()
+
 // check looks at the digests that are followed.
 func (d Document) check() error {
 	for _, m := range d.Manifests {
@@ -82,9 +134,15 @@ func (d Document) check() error {
 			return fmt.Errorf("its entry for %s: %w", m.PlatformName(), err)
 		}
 	}
-	if !d.isIndex {
-		if err := CheckDigest(d.Config.Digest); err != nil {
-			return fmt.Errorf("its config: %w", err)
+	if d.isIndex {
+		return nil
+	}
+	if err := CheckDigest(d.Config.Digest); err != nil {
+		return fmt.Errorf("its config: %w", err)
+	}
+	for _, l := range d.Layers {
+		if err := CheckDigest(l.Digest); err != nil {
+			return fmt.Errorf("one of its layers: %w", err)
 		}
 	}
 	return nil
@@ -146,6 +204,29 @@ type Config struct {
 	OS           string `json:"os"`
 	Architecture string `json:"architecture"`
 	Variant      string `json:"variant"`
+	Config       struct {
+		Labels map[string]string `json:"Labels"`
+	} `json:"config"`
+}
+
+// Source says what the image says of where it was made, by the labels of the OCI image specification: "revision 4f2a9c1 of
+// https://github.com/acme/app, version 2.4.0"; "" where it says nothing. Anybody can write them: they help a person, and prove nothing.
+func (c Config) Source() string {
+	label := func(name string) string { return clean.Cut(c.Config.Labels["org.opencontainers.image."+name], 120) }
+	var parts []string
+	revision, source := label("revision"), label("source")
+	switch {
+	case revision != "" && source != "":
+		parts = append(parts, "revision "+revision+" of "+source)
+	case revision != "":
+		parts = append(parts, "revision "+revision)
+	case source != "":
+		parts = append(parts, source)
+	}
+	if v := label("version"); v != "" {
+		parts = append(parts, "version "+v)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // CreatedAt is when the image was made; zero where the config does not say, or names the beginning of time, as reproducible builds do.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/config"
-	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/release"
@@ -47,7 +46,11 @@ func (a *app) load(ctx context.Context, o *options) (*loaded, error) {
 		return nil, usageError{err}
 	}
 	l := &loaded{app: a, o: o, file: f, platform: a.detect(o)}
-	l.registry = registry.New(a.credentials(), registry.Options{UserAgent: "bakegate/" + Version})
+	hosts, err := l.registries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.registry = registry.New(a.credentials(), registry.Options{UserAgent: "bakegate/" + Version, Hosts: hosts})
 	if err := l.openLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -215,20 +218,6 @@ func put(m map[string]any, key, value string) {
 
 // literal keeps a flag's value from being read as a variable.
 func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
-
-func (a *app) credentials() registry.Credentials {
-	dir := a.env.get("DOCKER_CONFIG")
-	if home := a.env.get("HOME"); dir == "" && home != "" {
-		dir = filepath.Join(home, ".docker")
-	}
-	token := a.env.get("GITHUB_TOKEN")
-	if t := ci.Input(a.env.get, "github-token"); t != "" {
-		token = t
-	}
-	return registry.Credentials{DockerConfig: dir, GitHubActor: a.env.get("GITHUB_ACTOR"), GitHubToken: httpx.NewSecret(token),
-		GitLabRegistry: a.env.get("CI_REGISTRY"), GitLabUser: a.env.get("CI_REGISTRY_USER"),
-		GitLabPassword: httpx.NewSecret(a.env.get("CI_REGISTRY_PASSWORD")), DockerAuth: httpx.NewSecret(a.env.get("DOCKER_AUTH_CONFIG"))}
-}
 
 func (a *app) detect(o *options) ci.Platform {
 	return ci.Detect(ci.Env{Getenv: a.env.get, Stdout: a.stdout, Stderr: a.stderr, OutDir: o.out})

@@ -32,6 +32,9 @@ func (s *session) stages() step.Stages {
 	if f.Verify != nil && before && wants("verify") {
 		st.Verify = s.verify
 	}
+	if f.Verify != nil && behind && (s.mode != step.Alone || s.name == "verify" && s.afterDeploy()) {
+		st.Confirm = s.confirm
+	}
 	if f.Diff != nil && before && wants("diff") {
 		st.Diff = s.diff
 	}
@@ -86,12 +89,28 @@ func (s *session) sameCriteria(context.Context) ([]verdict.Finding, error) {
 	return preflight.Criteria(s.earlier.Plan.Criteria, s.file.Digest()), nil
 }
 
+// verifyOptions are the verify section, with what it needs from here.
+func (s *session) verifyOptions() verify.Options {
+	o := *s.file.Verify
+	o.Use(verify.Env{Getenv: s.app.env.get, Release: s.release, GitHubToken: s.app.gitHubToken(), Version: Version})
+	return o
+}
+
+// confirm looks at the verified images again.
+func (s *session) confirm(ctx context.Context, images []record.Image, end bool) []verdict.Finding {
+	verified := make([]verify.Verified, 0, len(images))
+	for _, i := range images {
+		verified = append(verified, verify.Verified{Ref: i.Ref, Digest: i.Digest})
+	}
+	return verify.Recheck(ctx, s.verifyOptions(), s.built, verified, s.registry, end)
+}
+
 func (s *session) verify(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error) {
 	phase := verify.BeforeDeploy
 	if deployed {
 		phase = verify.AfterDeploy
 	}
-	res, err := verify.Run(ctx, *s.file.Verify, s.built, s.registry, phase)
+	res, err := verify.Run(ctx, s.verifyOptions(), s.built, s.registry, phase)
 	var images []record.Image
 	for _, i := range res.Images {
 		if i.Digest != "" {

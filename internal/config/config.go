@@ -20,6 +20,7 @@ import (
 	"github.com/bakegate/bakegate/internal/diff/source"
 	"github.com/bakegate/bakegate/internal/mark"
 	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/verify"
 )
 
@@ -43,14 +44,15 @@ type File struct {
 
 // Sections are what an overlay may change.
 type Sections struct {
-	Release  string          `yaml:"release"` // the version label the service reports
-	Verify   *verify.Options `yaml:"verify"`
-	Diff     *Diff           `yaml:"diff"`
-	Mark     mark.Options    `yaml:"mark"`
-	Bake     *bake.Options   `yaml:"bake"`
-	Rollback *Rollback       `yaml:"rollback"`
-	Record   *RecordBlock    `yaml:"record"`
-	On       map[string]On   `yaml:"on"`
+	Release    string                   `yaml:"release"` // the version label the service reports
+	Verify     *verify.Options          `yaml:"verify"`
+	Diff       *Diff                    `yaml:"diff"`
+	Mark       mark.Options             `yaml:"mark"`
+	Bake       *bake.Options            `yaml:"bake"`
+	Rollback   *Rollback                `yaml:"rollback"`
+	Record     *RecordBlock             `yaml:"record"`
+	Registries map[string]registry.Host `yaml:"registries"` // by host[:port]
+	On         map[string]On            `yaml:"on"`
 }
 
 // Diff is the diff section: what is compared, and its rules.
@@ -79,8 +81,8 @@ type document struct {
 // processes.
 func (f *File) SecretNames() []string { return f.secretNames }
 
-// Digest identifies the criteria: verify, the rules of diff, bake and rollback with their values and defaults, without secrets. It
-// is "sha256:" and 64 hexadecimal digits, and does not depend on comments, the order of keys or the spelling of a value.
+// Digest identifies the criteria: verify, the rules of diff, bake and rollback with their values and defaults, and what registries says of
+// whom to believe, without secrets. It is "sha256:" and 64 hexadecimal digits, and does not depend on comments, the order of keys or the spelling of a value.
 func (f *File) Digest() string { return f.digest }
 
 // ExitCodes is on: as verdict.Policy takes it.

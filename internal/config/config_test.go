@@ -120,6 +120,8 @@ var environment = map[string]string{
 	"NOT_REGEXP":      "Zq14(",
 	"EMPTY":           "",
 	"GITHUB_REF_NAME": "Zq15",
+
+	"REGISTRY_PASSWORD": "Zq16-registry",
 }
 
 func testOptions() Options {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/registry"
 )
 
 // digest hashes the criteria as canonical JSON: values as they were read, with defaults, keys sorted (encoding/json sorts a map).
@@ -25,12 +26,36 @@ func (d *decoder) digest(f *File, root *node) string {
 		"bake":     d.canonical(reflect.ValueOf(f.Bake), root.get("bake")),
 		"rollback": d.canonical(reflect.ValueOf(f.Rollback), root.get("rollback")),
 	}
+	if trust := d.trust(root.get("registries")); len(trust) > 0 {
+		criteria["registries"] = trust
+	}
 	b, err := json.Marshal(criteria)
 	if err != nil { // canonical gives maps, lists, texts, finite numbers and booleans
 		panic(fmt.Sprintf("canonical criteria: %v", err))
 	}
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// trust is what the options of registries say of where bytes come from, and who is believed on the way. Credentials and limits decide
+// nothing. The texts are those of the file: paths are relative to it.
+func (d *decoder) trust(registries *node) map[string]any {
+	all := map[string]any{}
+	if registries == nil {
+		return all
+	}
+	for _, e := range registries.entries {
+		m := map[string]any{}
+		for _, key := range []string{"ca", "plain-http", "insecure", "mirrors"} {
+			if n := e.value.get(key); n != nil {
+				m[key] = d.canonicalNode(n)
+			}
+		}
+		if host, err := registry.ParseHost(e.key.value); err == nil && len(m) > 0 {
+			all[host] = m
+		}
+	}
+	return all
 }
 
 // canonical turns a value into what JSON can write. A choice, whose options only its own package knows, is written from its node.

@@ -75,6 +75,7 @@ func (v *validator) file() {
 	v.verify()
 	v.diff()
 	v.bake()
+	v.registries()
 	v.on()
 }
 
@@ -109,9 +110,6 @@ func (v *validator) verify() {
 	}
 	for i := range v.f.Verify.Images {
 		v.image(index("verify.images", i), i)
-	}
-	if v.f.Verify.Signature != nil && v.fine("verify.signature") {
-		v.signature()
 	}
 }
 
@@ -189,44 +187,4 @@ func (v *validator) digest(path, digest string) {
 		hint = "this looks like an image and its tag; a tag can move, the digest comes from the build"
 	}
 	v.at(path, hint, "got %s, want sha256: and 64 hexadecimal digits", v.shown(path))
-}
-
-func (v *validator) signature() {
-	const path = "verify.signature"
-	key, ok := v.oneOf(path, "key", "keyless")
-	switch {
-	case !ok:
-	case key == "key" && v.d.empty(v.root, path+".key"):
-		v.at(path+".key", "", "got an empty text, want the PEM file of a public key")
-	case key == "keyless":
-		v.identity("issuer", v.f.Verify.Signature.Keyless.Issuer, v.f.Verify.Signature.Keyless.IssuerRegexp)
-		v.identity("identity", v.f.Verify.Signature.Keyless.Identity, v.f.Verify.Signature.Keyless.IdentityRegexp)
-	}
-}
-
-// identity looks at one side of a certificate's name. A pattern that takes everything would prove nothing.
-func (v *validator) identity(key, exact, pattern string) {
-	const path = "verify.signature.keyless"
-	chosen, ok := v.oneOf(path, key, key+"-regexp")
-	at := join(path, chosen)
-	switch {
-	case !ok:
-	case chosen == key && strings.TrimSpace(exact) == "", chosen != key && strings.TrimSpace(pattern) == "":
-		v.at(at, "", "got an empty text, which every signature would match")
-	case chosen == key:
-	default:
-		v.pattern(at, pattern)
-	}
-}
-
-func (v *validator) pattern(path, pattern string) {
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		v.at(path, v.d.env.hide(err.Error()), "%s is no regular expression", v.shown(path))
-		return
-	}
-	whole, err := regexp.Compile(`^(?:` + pattern + `)$`)
-	if err == nil && whole.MatchString("https://nobody.invalid/0") && whole.MatchString("someone@else.invalid") || re.MatchString("") {
-		v.at(path, "name the issuer, organisation or repository", "%s matches everything, so every signature would do", v.shown(path))
-	}
 }

@@ -24,7 +24,7 @@ func quick(c Credentials) *Client {
 	return New(c, Options{RetryWait: time.Millisecond, Timeout: 2 * time.Second, Limit: 5 * time.Second, UserAgent: "bakegate/test"})
 }
 
-func login(host, user, password string) Credentials {
+func loginTo(host, user, password string) Credentials {
 	return Credentials{DockerAuth: httpx.NewSecret(dockerConfig(host, user, password))}
 }
 
@@ -42,7 +42,7 @@ func TestRealRegistry(t *testing.T) {
 	const password = "right-password"
 	r := realtest.Registry(t, "bake", password)
 	ref := mustRef(t, r.Addr+"/acme/app:v1")
-	good := quick(login(r.Addr, "bake", password))
+	good := quick(loginTo(r.Addr, "bake", password))
 	img, err := random.Image(100, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestRealRegistry(t *testing.T) {
 		tried string
 		hint  string
 	}{
-		{login(r.Addr, "bake", "wrong-password"), "DOCKER_AUTH_CONFIG as bake", "log in again"},
+		{loginTo(r.Addr, "bake", "wrong-password"), "DOCKER_AUTH_CONFIG as bake", "log in again"},
 		{Credentials{}, "anonymous: no credential for this host", "docker login " + r.Addr},
 	} {
 		_, err := quick(tt.c).Manifest(context.Background(), ref)
@@ -135,7 +135,7 @@ func TestRedirectTakesNoCredentials(t *testing.T) {
 	}))
 	defer s.Close()
 	host := strings.TrimPrefix(s.URL, "http://")
-	m, err := quick(login(host, "u", "password")).Manifest(context.Background(), mustRef(t, host+"/acme/app:v1"))
+	m, err := quick(loginTo(host, "u", "password")).Manifest(context.Background(), mustRef(t, host+"/acme/app:v1"))
 	if err != nil || !bytes.Equal(m.Bytes, body) {
 		t.Errorf("a redirect of the content must work: %v", err)
 	}
@@ -184,7 +184,7 @@ func TestAllow(t *testing.T) {
 		if tt.auth {
 			req.Header.Set("Authorization", "Basic eDp5")
 		}
-		err = c.transport(repo).allow(req)
+		err = newCareful(c.place(repo.RegistryStr()), repo, false).allow(req)
 		if (tt.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s from %s: got %v, want %q", tt.url, tt.repo, err, tt.want)
 		}
@@ -259,7 +259,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	}))
 	defer s.Close()
 	host := strings.TrimPrefix(s.URL, "http://")
-	_, err := quick(login(host, "u", password)).Manifest(context.Background(), mustRef(t, host+"/acme/app:v1"))
+	_, err := quick(loginTo(host, "u", password)).Manifest(context.Background(), mustRef(t, host+"/acme/app:v1"))
 	if err == nil || !strings.Contains(err.Error(), "you sent Basic [secret] [secret]") || strings.Contains(err.Error(), password) {
 		t.Errorf("got %v", err)
 	}

@@ -2,7 +2,9 @@ package registry
 
 import (
 	"context"
-	"encoding/base64"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -40,9 +41,10 @@ type Error struct {
 	Ref    string // what was asked for
 	Status int    // HTTP status, 0 without a reply
 	Kind   Kind
-	Got    string // what the registry said, sanitised
-	Tried  string // which credential was used, without any secret
-	Hint   string // the usual cure
+	Got    string   // what the registry said, sanitised
+	Tried  string   // which credential was used, without any secret
+	Looked []string // where a credential was looked for before that in vain, and why: "AWS: no credentials in the environment"
+	Hint   string   // the usual cure
 	err    error
 }
 
@@ -50,6 +52,9 @@ func (e *Error) Error() string {
 	s := e.Ref + ": " + e.Got
 	if e.Tried != "" {
 		s += "; credential: " + e.Tried
+		if len(e.Looked) > 0 && (e.Kind == Unauthorized || e.Kind == Forbidden) {
+			s += " (tried: " + strings.Join(e.Looked, "; ") + ")"
+		}
 	}
 	if e.Hint != "" {
 		s += "; " + e.Hint
@@ -81,9 +86,10 @@ func (c *Client) explain(repo name.Repository, ref string, err error) error {
 		return err
 	}
 	e.Got = clean.Cut(c.seen.hide(e.Got), 600)
-	e.Tried = c.tried(repo)
+	cred := c.credential(repo)
+	e.Tried, e.Looked = cred.label, cred.looked
 	if e.Hint == "" {
-		e.Hint = hint(e, repo.RegistryStr())
+		e.Hint = c.cure(e, repo.RegistryStr())
 	}
 	return e
 }
@@ -96,28 +102,59 @@ func (c *Client) classify(e *Error, err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	var u *url.Error
-	var timeout net.Error
 	switch {
 	case errors.As(err, &rule):
 		e.Kind, e.Got = Refused, rule.Error()
 	case errors.As(err, &status):
-		e.Status, e.Got = status.StatusCode, words(status)
-		e.Kind = kindOf(status)
+		e.Status, e.Kind, e.Got = status.StatusCode, kindOf(status), words(status)
 	case errors.As(err, &large):
 		e.Kind, e.Got = Invalid, large.Error()
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case isTimeout(err):
 		e.Kind, e.Got = Timeout, fmt.Sprintf("no complete reply in time (%s a request, %s a call)", c.options.Timeout, c.options.Limit)
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		e.Kind, e.Got = Unreachable, "the proxy that HTTPS_PROXY or HTTP_PROXY names can't be reached: "+op.Err.Error()
 	case errors.As(err, &dns):
 		e.Kind, e.Got = Unreachable, "the name "+dns.Name+" can't be resolved"
+	case untrusted(err):
+		e.Kind, e.Got = Refused, bare(err).Error()
+	case strings.Contains(err.Error(), "realm"), strings.Contains(err.Error(), "stopped after 10 redirects"): // go-containerregistry's own rules
+		e.Kind, e.Got = Refused, bare(err).Error()
 	case errors.As(err, &op), errors.As(err, &u), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.Kind, e.Got = Unreachable, bare(err).Error()
-	case strings.Contains(err.Error(), "realm"), strings.Contains(err.Error(), "server gave HTTP"), strings.Contains(err.Error(), "tls:"),
-		strings.Contains(err.Error(), "x509:"):
-		e.Kind, e.Got = Refused, err.Error()
 	default:
-		return false
+		e.Kind, e.Got = Invalid, loginWords(err)
+		return e.Got != ""
 	}
 	return true
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// untrusted reports whether the connection was not made because of TLS.
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &verification) || errors.As(err, &authority) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") ||
+		strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
+}
+
+// loginWords explains an error of go-containerregistry's login that has no type. Its own text repeats what the token server said, which may
+// hold a token.
+func loginWords(err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch s := err.Error(); {
+	case strings.HasPrefix(s, "no token in bearer response"):
+		return "the token server's answer holds no token"
+	case strings.Contains(s, "byte limit"):
+		return "the answer at the login is larger than 64 KiB"
+	case errors.As(err, &syntax), errors.As(err, &kind), strings.Contains(s, "unexpected end of JSON"):
+		return "an answer is not the JSON that it should be"
+	}
+	return ""
 }
 
 func kindOf(e *transport.Error) Kind {
@@ -161,75 +198,4 @@ func words(e *transport.Error) string {
 		s += " (" + strings.Join(said, "; ") + ")"
 	}
 	return s
-}
-
-// hint is the usual cure.
-func hint(e *Error, host string) string {
-	anonymous := strings.HasPrefix(e.Tried, "anonymous")
-	switch e.Kind {
-	case Unauthorized, Forbidden:
-		switch {
-		case anonymous && host == "ghcr.io":
-			return "give the step GITHUB_TOKEN and the job `permissions: packages: read`, or log in before it"
-		case anonymous:
-			return "log in before this step (docker login " + host + ") or give DOCKER_AUTH_CONFIG; a registry answers like this for a repository that does not exist, too"
-		case host == "ghcr.io":
-			return "the job needs `permissions: packages: read`, and the package must give this repository access (package settings, Manage Actions access)"
-		case e.Kind == Forbidden:
-			return "this user may not read the repository: check its role, and the repository's name"
-		}
-		return "the credential is wrong or has expired: log in again"
-	case Missing:
-		return "check the name and the tag, and that the push has ended"
-	case Limited:
-		return "the registry limits how often it is asked: log in (anonymous limits are lower), or try again later"
-	case Unavailable, Timeout, Unreachable:
-		return "this is an outage on the way to the registry, not a finding about the image: try again"
-	case Invalid:
-		return "is this the address of a registry, or does a proxy answer in its place?"
-	}
-	return ""
-}
-
-// scrubber knows the secrets that were sent, to take them out of what a registry says: some repeat the request in their messages.
-type scrubber struct {
-	mu     sync.Mutex
-	values []string
-}
-
-const maxSecrets = 64 // tokens are renewed; a run that needs more has ended long before
-
-func (s *scrubber) header(h http.Header) {
-	if _, v, ok := strings.Cut(h.Get("Authorization"), " "); ok {
-		s.add(v)
-		if b, err := base64.StdEncoding.DecodeString(v); err == nil {
-			if _, password, ok := strings.Cut(string(b), ":"); ok {
-				s.add(password)
-			}
-		}
-	}
-}
-
-func (s *scrubber) credential(c credential) {
-	for _, v := range c.secrets {
-		s.add(v)
-	}
-}
-
-func (s *scrubber) add(v string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(v) >= 4 && len(s.values) < maxSecrets && !slices.Contains(s.values, v) {
-		s.values = append(s.values, v)
-		slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
-	}
-}
-
-func (s *scrubber) hide(text string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, v := range s.values {
-		text = strings.ReplaceAll(text, v, "[secret]")
-	}
-	return text
 }

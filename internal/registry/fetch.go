@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -29,6 +29,7 @@ type Manifest struct {
 	Bytes       []byte
 	Digest      string // of Bytes, computed here
 	ContentType string // what the registry calls it, sanitised; not to be believed
+	From        string // the repository that served it: a mirror's, or the one that was asked for
 }
 
 // DigestError says that a registry served other bytes than those asked for.
@@ -39,27 +40,76 @@ func (e *DigestError) Error() string {
 }
 
 // Manifest gets a manifest by tag or digest and hashes it. No header is believed. Bytes that do not have the digest asked for are a
-// *DigestError; everything else that fails is an *Error, or the context's error.
+// *DigestError; everything else that fails is an *Error, or the context's error. Where the registry has mirrors, they are asked first, as
+// a runtime does it: the tag is what the first of them that knows it says.
 func (c *Client) Manifest(ctx context.Context, ref name.Reference) (Manifest, error) {
-	b, h, err := c.get(ctx, ref.Context(), "manifests/"+ref.Identifier(), ref.Name(), accept, MaxManifest)
+	var m Manifest
+	err := c.each(ctx, ref.Context(), func(ctx context.Context, s *session) (err error) {
+		m, err = s.manifest(ctx, ref)
+		return err
+	})
+	return m, err
+}
+
+func (s *session) manifest(ctx context.Context, ref name.Reference) (Manifest, error) {
+	at := s.ref(ref)
+	b, h, err := s.get(ctx, "manifests/"+ref.Identifier(), at, accept, MaxManifest)
 	if err != nil {
 		return Manifest{}, err
 	}
-	m := Manifest{Bytes: b, Digest: Digest(b), ContentType: clean.Cut(h.Get("Content-Type"), 200)}
+	if err := s.plainBytes(at, h); err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{Bytes: b, Digest: Digest(b), ContentType: clean.Cut(h.Get("Content-Type"), 200), From: s.repo.Name()}
 	if d, ok := ref.(name.Digest); ok && d.DigestStr() != m.Digest {
-		return m, &DigestError{Ref: ref.Name(), Asked: d.DigestStr(), Got: m.Digest}
+		return m, &DigestError{Ref: at, Asked: d.DigestStr(), Got: m.Digest}
 	}
 	return m, nil
 }
 
+// ref names what is asked of this session: on a mirror it is another name.
+func (s *session) ref(ref name.Reference) string {
+	if _, ok := ref.(name.Digest); ok {
+		return s.repo.Name() + "@" + ref.Identifier()
+	}
+	return s.repo.Name() + ":" + ref.Identifier()
+}
+
+// plainBytes refuses a reply that somebody on the way has compressed, which nobody asked for: its bytes prove nothing about the image.
+func (s *session) plainBytes(ref string, h http.Header) error {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return &Error{Ref: ref, Status: http.StatusOK, Kind: Invalid, Got: fmt.Sprintf("the reply is encoded as %q, which was not asked for", clean.Cut(e, 40)),
+			Hint: hintInvalid}
+	}
+	return nil
+}
+
 // Blob gets a blob of at most limit bytes and hashes it; a wrong hash is a *DigestError.
 func (c *Client) Blob(ctx context.Context, repo name.Repository, digest string, limit int64) ([]byte, error) {
-	ref := repo.Name() + "@" + digest
-	b, _, err := c.get(ctx, repo, "blobs/"+digest, ref, "*/*", limit)
+	var b []byte
+	err := c.each(ctx, repo, func(ctx context.Context, s *session) (err error) {
+		b, err = s.blob(ctx, digest, limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (s *session) blob(ctx context.Context, digest string, limit int64) ([]byte, error) {
+	ref := s.repo.Name() + "@" + digest
+	if err := checkDigest(ref, digest); err != nil {
+		return nil, err
+	}
+	b, h, err := s.get(ctx, "blobs/"+digest, ref, "*/*", limit)
 	if err != nil {
 		return nil, err
 	}
 	if got := Digest(b); got != digest {
+		if err := s.plainBytes(ref, h); err != nil { // some stores call a layer's own compression an encoding: then the hash fits
+			return nil, err
+		}
 		return nil, &DigestError{Ref: ref, Asked: digest, Got: got}
 	}
 	return b, nil
@@ -71,16 +121,51 @@ func Digest(b []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
+
+// checkDigest keeps what is no digest out of an address.
+func checkDigest(ref, digest string) error {
+	if digestForm.MatchString(digest) {
+		return nil
+	}
+	return &Error{Ref: clean.Cut(ref, 300), Kind: Refused, Got: "it is no digest, want sha256: and 64 hexadecimal digits"}
+}
+
 // Referrers lists what refers to a digest, from the referrers API or, where the registry has none, from the fallback tag
 // (distribution specification 1.1). At most limit are given; more says that there were others.
+//
+// The registry itself is asked first: a mirror's list is what it happened to copy, and that something is not in it proves nothing. Only
+// where the registry can't be asked, a mirror's list counts, if it has any entries.
 func (c *Client) Referrers(ctx context.Context, repo name.Repository, digest string, limit int) (ds []v1.Descriptor, more bool, err error) {
-	b, h, err := c.get(ctx, repo, "referrers/"+digest, repo.Name()+"@"+digest, string(types.OCIImageIndex), MaxManifest)
+	read := func(ctx context.Context, s *session) (err error) {
+		ds, more, err = s.referrers(ctx, digest, limit)
+		return err
+	}
+	err = c.itself(ctx, repo, read)
+	var e *Error
+	if !errors.As(err, &e) || ctx.Err() != nil {
+		return ds, more, err
+	}
+	for _, m := range c.mirrors(repo) {
+		if m.try(ctx, read) == nil && len(ds) > 0 {
+			return ds, more, nil
+		}
+	}
+	return nil, false, err
+}
+
+func (s *session) referrers(ctx context.Context, digest string, limit int) (ds []v1.Descriptor, more bool, err error) {
+	ref := s.repo.Name() + "@" + digest
+	if err := checkDigest(ref, digest); err != nil {
+		return nil, false, err
+	}
+	b, h, err := s.get(ctx, "referrers/"+digest, ref, string(types.OCIImageIndex), MaxManifest)
 	var e *Error
 	switch {
 	case err == nil:
 		more = h.Get("Link") != ""
 	case errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusBadRequest):
-		m, err := c.Manifest(ctx, repo.Tag(strings.Replace(digest, ":", "-", 1)))
+		m, err := s.manifest(ctx, s.repo.Tag(strings.Replace(digest, ":", "-", 1)))
 		if IsMissing(err) {
 			return nil, false, nil
 		}
@@ -93,7 +178,7 @@ func (c *Client) Referrers(ctx context.Context, repo name.Repository, digest str
 	}
 	var index v1.IndexManifest
 	if err := json.Unmarshal(b, &index); err != nil {
-		return nil, false, &Error{Ref: repo.Name() + "@" + digest, Kind: Invalid, Got: "its list of referrers is no image index", err: err}
+		return nil, false, &Error{Ref: ref, Kind: Invalid, Got: "its list of referrers is no image index", err: err}
 	}
 	if len(index.Manifests) > limit {
 		return index.Manifests[:limit], true, nil
@@ -101,39 +186,27 @@ func (c *Client) Referrers(ctx context.Context, repo name.Repository, digest str
 	return index.Manifests, more, nil
 }
 
-// get reads one resource of a repository, within the time limit of a call. A body that breaks off is fetched a second time.
-func (c *Client) get(ctx context.Context, repo name.Repository, path, ref, accept string, limit int64) ([]byte, http.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.Limit)
-	defer cancel()
-	b, h, err := c.once(ctx, repo, path, accept, limit)
+// get reads one resource of a repository. A body that breaks off is fetched a second time.
+func (s *session) get(ctx context.Context, path, ref, accept string, limit int64) ([]byte, http.Header, error) {
+	b, h, err := s.once(ctx, path, accept, limit)
 	if errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
-		b, h, err = c.once(ctx, repo, path, accept, limit)
+		b, h, err = s.once(ctx, path, accept, limit)
 	}
 	if err != nil {
-		return nil, nil, c.explain(repo, ref, err)
+		return nil, nil, s.c.explain(s.repo, ref, err)
 	}
 	return b, h, nil
 }
 
-func (c *Client) once(ctx context.Context, repo name.Repository, path, accept string, limit int64) ([]byte, http.Header, error) {
-	client, err := c.login(ctx, repo)
+func (s *session) once(ctx context.Context, path, accept string, limit int64) ([]byte, http.Header, error) {
+	resp, err := s.do(ctx, http.MethodGet, path, http.Header{"Accept": {accept}})
 	if err != nil {
 		return nil, nil, err
 	}
-	u := url.URL{Scheme: repo.Scheme(), Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/" + path}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Header.Set("Accept", accept)
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, nil, statusError(resp)
 	}
+	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(b)) > limit {
 		err = &TooLarge{limit}
@@ -141,8 +214,9 @@ func (c *Client) once(ctx context.Context, repo name.Repository, path, accept st
 	return b, resp.Header, err
 }
 
-// statusError is the registry's answer; one whose body can't be read is still an answer.
+// statusError is the registry's answer, read and closed; one whose body can't be read is still an answer.
 func statusError(resp *http.Response) error {
+	defer resp.Body.Close()
 	err := transport.CheckError(resp)
 	var e *transport.Error
 	if errors.As(err, &e) {

@@ -1,99 +1,45 @@
 package registry
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strconv"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-const (
-	retries      = 3
-	longestWait  = 10 * time.Second
-	patience     = 30 * time.Second // the longest Retry-After that is waited for
-	maxRedirects = 5
-	maxHeaders   = 256 << 10
-)
+const maxRedirects = 5
 
-// network is the connection to registries: TLS 1.2 or later, proxies from the standard variables of the process.
-func network(o Options) (http.RoundTripper, error) {
-	roots, err := roots(o.CA)
-	if err != nil {
-		return nil, err
-	}
-	dialer := &net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-		TLSHandshakeTimeout:    o.Timeout,
-		ResponseHeaderTimeout:  o.Timeout,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           16,
-		MaxIdleConnsPerHost:    8,
-		IdleConnTimeout:        time.Minute,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: maxHeaders,
-		// A registry's bytes are hashed as they are: nothing may decompress them on the way.
-		DisableCompression: true,
-	}, nil
-}
-
-func roots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
-	}
-	defer f.Close()
-	pem, err := io.ReadAll(io.LimitReader(f, 1<<20))
-	if err != nil {
-		return nil, fmt.Errorf("ca %q: %w", file, err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca %q: it holds no certificate, want PEM (-----BEGIN CERTIFICATE-----)", file)
-	}
-	return pool, nil
-}
-
-// careful is the transport of one registry. Below go-containerregistry's login it holds the rules: where credentials may go, how much
-// is read, how often and how long it is tried.
+// careful is the transport of one repository. Below go-containerregistry's login it holds the rules: where requests and credentials may
+// go, how much is read, how often and how long it is tried.
 type careful struct {
-	c     *Client
-	host  string // the registry
-	plain bool   // plain HTTP was asked for
-	retry *retryablehttp.Client
+	p     *place
+	plain bool // plain HTTP was asked for
+	// nobody says that there is no credential: what go-containerregistry sends along is a token that anybody can get.
+	nobody atomic.Bool
+	retry  *retryablehttp.Client
 }
 
-func (c *Client) transport(repo name.Repository) *careful {
-	t := &careful{c: c, host: repo.RegistryStr(), plain: plainAsked(repo.Registry)}
+func newCareful(p *place, repo name.Repository, mirror bool) *careful {
+	o := p.c.options
+	t := &careful{p: p, plain: plainAsked(repo.Registry)}
 	t.retry = &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: lazy(c.network), Timeout: c.options.Timeout, CheckRedirect: lastResponse},
+		HTTPClient:   &http.Client{Transport: p, Timeout: o.Timeout, CheckRedirect: lastResponse},
 		Logger:       nil, // the default prints full URLs
 		RetryMax:     retries,
-		RetryWaitMin: c.options.RetryWait,
+		RetryWaitMin: o.RetryWait,
 		RetryWaitMax: longestWait,
 		CheckRetry:   again,
-		Backoff:      retryablehttp.DefaultBackoff, // doubles, and keeps to Retry-After
+		Backoff:      backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	if mirror {
+		t.retry.RetryMax = 0 // the next one is asked
 	}
 	return t
 }
@@ -102,6 +48,15 @@ func (c *Client) transport(repo name.Repository) *careful {
 func plainAsked(r name.Registry) bool {
 	secure, err := name.NewRegistry(r.RegistryStr())
 	return err == nil && secure != r
+}
+
+// plain is a repository of a registry that has no TLS.
+func plain(repo name.Repository) name.Repository {
+	reg, err := name.NewRegistry(repo.RegistryStr(), name.Insecure)
+	if err != nil {
+		return repo
+	}
+	return reg.Repo(repo.RepositoryStr())
 }
 
 func lastResponse(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -113,27 +68,43 @@ func fewRedirects(_ *http.Request, via []*http.Request) error {
 	return nil
 }
 
-type lazy func() (http.RoundTripper, error)
-
-func (l lazy) RoundTrip(r *http.Request) (*http.Response, error) {
-	rt, err := l()
-	if err != nil {
-		return nil, refused(err.Error())
-	}
-	return rt.RoundTrip(r)
-}
-
 // RoundTrip implements http.RoundTripper.
 func (t *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
 	}
+	own := t.p.own(req.URL)
+	if own && t.p.o.PlainHTTP && req.URL.Scheme == "https" {
+		req = req.Clone(req.Context()) // go-containerregistry takes the scheme from the reply's request
+		req.URL.Scheme = "http"
+	}
 	if err := t.allow(req); err != nil {
 		return nil, err
 	}
-	t.c.seen.header(req.Header)
+	t.p.c.seen.header(req.Header)
+	leave := func() {}
+	if own {
+		var err error
+		if leave, err = t.p.enter(req.Context()); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := t.send(req)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	if resp.Body == http.NoBody {
+		leave()
+	}
+	limit := limitOf(req)
+	resp.Body = &cappedBody{ReadCloser: resp.Body, left: limit, limit: limit, leave: leave}
+	return resp, nil
+}
+
+func (t *careful) send(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
-	out.Header.Set("User-Agent", t.c.options.UserAgent)
+	out.Header.Set("User-Agent", t.p.c.options.UserAgent)
 	r, err := retryablehttp.FromRequest(out)
 	if err != nil {
 		return nil, err
@@ -146,7 +117,6 @@ func (t *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, bare(err)
 	}
 	resp.Request = req
-	resp.Body = &cappedBody{ReadCloser: resp.Body, left: limitOf(req.URL), limit: limitOf(req.URL)}
 	return resp, nil
 }
 
@@ -155,88 +125,43 @@ type refused string
 
 func (r refused) Error() string { return string(r) }
 
-// allow holds the rules. Plain HTTP goes to loopback, or to the registry for which it was asked. A redirect takes no credentials to
-// another host, and does not lead from a public registry into a private network.
+// allow holds the rules. Plain HTTP goes to this machine, or to a registry for which it was asked. Credentials do not follow a redirect to
+// another host. Nobody leads us nearer than the registry itself is.
 func (t *careful) allow(req *http.Request) error {
-	host := req.URL.Hostname()
+	u := req.URL
 	switch {
-	case req.URL.Scheme != "https" && req.URL.Scheme != "http":
-		return refused(fmt.Sprintf("the registry sends us to a %q address", req.URL.Scheme))
-	case req.URL.Scheme == "http" && !loopback(host) && (!t.plain || req.URL.Host != t.host):
-		return refused("plain HTTP to " + req.URL.Host + " is refused; set plain-http for a registry that has no TLS")
-	case req.Response == nil || req.URL.Host == t.host:
+	case u.Scheme != "https" && u.Scheme != "http":
+		return refused(fmt.Sprintf("the registry sends us to a %q address", u.Scheme))
+	case u.User != nil:
+		return refused("the registry sends us to an address with a user name in it, at " + u.Host)
+	case u.Scheme == "http" && !t.plainTo(u):
+		return refused("plain HTTP to " + u.Host + " is refused; set plain-http for a registry that has no TLS")
+	case t.p.own(u):
 		return nil
-	case req.Header.Get("Authorization") != "":
-		return refused("the registry redirects us to " + req.URL.Host + " with credentials")
-	case private(host) && !private(hostOnly(t.host)):
-		return refused("the registry redirects us to the private address " + req.URL.Host)
+	case carries(req) && !t.nobody.Load():
+		return refused("the registry redirects us to " + u.Host + " with credentials")
 	}
-	return nil
+	return t.p.mayGo(u)
 }
 
-func hostOnly(hostport string) string {
-	u := url.URL{Host: hostport}
-	return u.Hostname()
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
-
-func private(host string) bool {
-	if loopback(host) {
+func (t *careful) plainTo(u *url.URL) bool {
+	if t.p.own(u) && (t.plain || t.p.o.PlainHTTP) {
 		return true
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && (ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsUnspecified() || ip.IsInterfaceLocalMulticast())
+	named := t.p.c.hosts[canonical(u.Host)]
+	return named.PlainHTTP || zoneOfName(u.Hostname()) == machine
 }
 
-// again decides whether a request is sent once more: only one that reads or can be repeated, and only where that may help.
-func again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	var rule refused
-	switch {
-	case ctx.Err() != nil, errors.As(err, &rule):
-		return false, nil
-	case err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return false, nil
-	case resp != nil && resp.Request != nil && !repeatable(resp.Request.Method) && resp.StatusCode != http.StatusTooManyRequests:
-		return false, nil
+// carries reports whether a redirect to another host would take a credential along: in its header, or in the form with which a token is
+// asked for.
+func carries(req *http.Request) bool {
+	from := req.Response
+	if from == nil {
+		return false
 	}
-	if more, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err); !more && !(resp != nil && resp.StatusCode == http.StatusRequestTimeout) {
-		return false, nil
-	}
-	return affordable(ctx, resp), nil
-}
-
-func repeatable(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPut, "":
-		return true
-	}
-	return false
-}
-
-// affordable reports whether the wait that the registry asks for ends within our patience and the time limit. Coming back earlier
-// would only be refused again.
-func affordable(ctx context.Context, resp *http.Response) bool {
-	if resp == nil {
-		return true
-	}
-	v := strings.TrimSpace(resp.Header.Get("Retry-After"))
-	if v == "" {
-		return true
-	}
-	var wait time.Duration
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
-		wait = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		wait = time.Until(at)
-	} else {
-		return true
-	}
-	end, limited := ctx.Deadline()
-	return wait <= patience && (!limited || time.Now().Add(wait).Before(end))
+	form := req.Method == http.MethodPost && strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	moved := from.Request == nil || from.Request.URL.Host != req.URL.Host
+	return req.Header.Get("Authorization") != "" || form && moved
 }
 
 // bare takes off the *url.Error of the inner client: its URL can hold a signed query, and the outer client puts on its own.
@@ -248,15 +173,15 @@ func bare(err error) error {
 	return err
 }
 
-// limitOf is how much of a reply is read.
-func limitOf(u *url.URL) int64 {
-	if strings.Contains(u.Path, "/blobs/") {
+// limitOf is how much of a reply is read. A blob may be large wherever a redirect takes us; nothing else is.
+func limitOf(req *http.Request) int64 {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	if strings.Contains(req.URL.Path, "/blobs/") {
 		return maxOther
 	}
-	if strings.HasPrefix(u.Path, "/v2/") {
-		return MaxManifest
-	}
-	return maxOther // a redirected blob, or a token, which go-containerregistry caps at 64 KiB
+	return MaxManifest
 }
 
 // TooLarge says that a reply is larger than anything we would use.
@@ -266,10 +191,11 @@ func (e *TooLarge) Error() string {
 	return fmt.Sprintf("the reply is larger than %d bytes; nothing that belongs here is", e.Limit)
 }
 
-// cappedBody is a body of which no more than limit can be read.
+// cappedBody is a body of which no more than limit can be read. At its end it leaves the registry's slot.
 type cappedBody struct {
 	io.ReadCloser
 	left, limit int64
+	leave       func()
 }
 
 func (b *cappedBody) Read(p []byte) (int, error) {
@@ -280,8 +206,16 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.leave()
+	}
 	if b.left -= int64(n); b.left < 0 {
 		return n - 1, &TooLarge{b.limit}
 	}
 	return n, err
+}
+
+func (b *cappedBody) Close() error {
+	defer b.leave()
+	return b.ReadCloser.Close()
 }

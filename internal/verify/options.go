@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verify/built"
 	"github.com/bakegate/bakegate/internal/verify/deployed"
@@ -11,7 +12,9 @@ import (
 type Options struct {
 	Images    []Image           `yaml:"images"`
 	Signature *signed.Signature `yaml:"signature"`
-	Deployed  []deployed.Spec   `yaml:"deployed"` // what is declared, and what runs: must be the images
+	// Attestations are statements about every image that must be there, each signed.
+	Attestations []signed.Attestation `yaml:"attestations"`
+	Deployed     []deployed.Spec      `yaml:"deployed"` // what is declared, and what runs: must be the images
 
 	dir string
 	env Env
@@ -21,6 +24,9 @@ type Options struct {
 type Env struct {
 	Getenv  func(string) string // for clients that find their own way: Kubernetes, clouds
 	Release release.Release     // what is being deployed: attestations are compared with it
+	// GitHubToken reads the attestations that GitHub keeps; Version is bakegate's, for the User-Agent.
+	GitHubToken httpx.Secret
+	Version     string
 }
 
 // Use says where verify runs, and for which release.
@@ -35,4 +41,12 @@ type Image struct {
 	Built     *built.Spec `yaml:"built,required"`
 	Platforms []string    `yaml:"platforms"` // os/arch[/variant] that must be in the index, e.g. linux/amd64
 	PlainHTTP bool        `yaml:"plain-http"`
+}
+
+func (o Options) gitHub() signed.GitHub {
+	g := signed.GitHub{Token: o.env.GitHubToken, Version: o.env.Version}
+	if o.env.Getenv != nil {
+		g.URL = o.env.Getenv("GITHUB_API_URL")
+	}
+	return g
 }

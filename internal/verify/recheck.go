@@ -3,11 +3,13 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/verdict"
 	"github.com/bakegate/bakegate/internal/verify/artifact"
+	"github.com/bakegate/bakegate/internal/verify/built"
 	"github.com/bakegate/bakegate/internal/verify/deployed"
 )
 
@@ -21,65 +23,111 @@ type Verified struct{ Ref, Digest string }
 
 // Recheck looks again at images that were verified: right behind the deploy (end is false), whether a tag moved between the check and the
 // deploy, so that the runtime may have pulled another image; at the end, whether what runs is what was verified. What can't be looked at is
-// said in a finding: a run that proved everything else must not end as an error because of a last look.
-func Recheck(ctx context.Context, o Options, images []Verified, c *registry.Client, end bool) []verdict.Finding {
-	var fs []verdict.Finding
-	live := o.live()
-	for _, i := range o.Images {
-		ref, err := parseReference(i)
+// said in a finding: a run that proved everything else must not end as an error because of a last look. want is as for Run.
+func Recheck(ctx context.Context, o Options, want []built.Digest, images []Verified, c *registry.Client, end bool) []verdict.Finding {
+	behind := o.behind()
+	if !end && len(behind) > 0 {
+		return nil // what runs is asked at the end, and tells more than a tag
+	}
+	w := &work{o: o, client: c, phase: AfterDeploy}
+	checks, fs := w.again(ctx, want, images, end)
+	if !end || ctx.Err() != nil {
+		return fs
+	}
+	for _, s := range behind {
+		st, err := o.read(ctx, s)
 		if err != nil {
-			continue // Run said so
+			fs = append(fs, unread(s, err))
+			continue
 		}
-		for _, v := range images {
-			if v.Ref == ref.text && ref.digest == "" && (end || len(live) == 0) {
-				fs = append(fs, tagNow(ctx, c, ref, v.Digest, end)...)
-			}
-		}
+		fs = append(fs, deployment(deployedImages(checks), st, s.Source.Live(), true)...)
 	}
 	return fs
 }
 
-// tagNow compares what a tag names with what it named when it was verified.
-func tagNow(ctx context.Context, c *registry.Client, ref reference, digest string, end bool) []verdict.Finding {
-	f := verdict.Finding{Check: checkTagName, Doc: "verify-tag"}
-	m, err := c.Manifest(ctx, ref.repo.Tag(ref.tag))
-	got := m.Digest
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case registry.IsMissing(err):
-		got = "nothing"
-	case err != nil:
+// again fetches every verified image by its digest, and looks where its tag points by now.
+func (w *work) again(ctx context.Context, want []built.Digest, images []Verified, end bool) (checks []*check, fs []verdict.Finding) {
+	for i, image := range w.o.Images {
+		k := &check{work: w, image: image, built: want[i]}
+		checks = append(checks, k)
+		ref, err := parseReference(image)
+		if err != nil {
+			continue // Run said so
+		}
+		j := slices.IndexFunc(images, func(v Verified) bool { return v.Ref == ref.text })
+		if j < 0 {
+			continue
+		}
+		tagged := ref.digest == ""
+		ref.digest, k.result.Ref = images[j].Digest, ref.text
+		k.f = fetcher{client: w.client, ref: ref}
+		k.s, err = k.f.fetch(ctx)
+		if err == nil {
+			err = k.digest(ctx)
+		}
+		if tagged {
+			fs = append(fs, k.tagNow(err, end)...)
+		}
+	}
+	return checks, fs
+}
+
+// tagNow says where the tag points by now.
+func (k *check) tagNow(err error, end bool) []verdict.Finding {
+	ref, f := k.f.ref, verdict.Finding{Check: checkTagName, Doc: "verify-tag"}
+	if err != nil {
 		f.Outcome = verdict.Note
 		f.Summary = fmt.Sprintf("%s could not be looked at again: %s", ref.text, clean.Cut(err.Error(), 300))
-		f.Hint = "it was verified before; deploy " + ref.base + "@" + digest + ", and nothing can move under it"
+		f.Hint = "it was verified before; deploy " + ref.base + "@" + ref.digest + ", and nothing can move under it"
 		return []verdict.Finding{f}
 	}
-	f.Evidence = []verdict.Evidence{{What: "tag " + ref.tag + " of " + ref.base, Got: got, Want: digest}}
+	got := k.s.movedTo
+	f.Evidence = []verdict.Evidence{{What: "tag " + ref.tag + " of " + ref.base, Got: orVerified(got, ref.digest), Want: ref.digest}}
+	f.Hint = "deploy " + ref.base + "@" + ref.digest + " instead of the tag"
 	switch {
-	case got == digest && !end:
+	case got == "" && !end:
 		return nil
-	case got == digest:
-		f.Summary = fmt.Sprintf("%s still names the image that was verified", ref.text)
+	case got == "":
+		f.Summary, f.Hint = fmt.Sprintf("%s still names the image that was verified", ref.text), ""
 	case end:
 		f.Outcome = verdict.Note
 		f.Summary = fmt.Sprintf("%s was moved since it was verified: it names %s by now, and what starts from here on pulls that", ref.text, artifact.Short(got))
-		f.Hint = "deploy " + ref.base + "@" + digest + " instead of the tag"
 	default:
 		f.Outcome, f.Reason = verdict.Unknown, reasonTagMoved
 		f.Summary = fmt.Sprintf("%s was moved between the check and the deploy's end: it names %s, so that it is not known which image runs", ref.text, artifact.Short(got))
-		f.Hint = "deploy " + ref.base + "@" + digest + " instead of the tag, or let bakegate ask what runs (verify.deployed)"
+		f.Hint += ", or let bakegate ask what runs (verify.deployed)"
 	}
 	return []verdict.Finding{f}
 }
 
-// live are the sources that tell what runs.
-func (o Options) live() []deployed.Spec {
+func orVerified(moved, digest string) string {
+	if moved == "" {
+		return digest
+	}
+	return moved
+}
+
+// unread says that what runs could not be asked. The proof was wanted, so that it is no pass.
+func unread(s deployed.Spec, err error) verdict.Finding {
+	return verdict.Finding{Check: checkDeployedName, Outcome: verdict.Unknown, Reason: reasonUnproved, Doc: "verify-deployed",
+		Summary: fmt.Sprintf("what runs could not be asked (verify.deployed.%s): %s", s.Kind, clean.Cut(err.Error(), 400)),
+		Hint:    "give the job the right to read it, or take the source out of verify.deployed"}
+}
+
+// behind are the sources that are asked when the deploy is made.
+func (o Options) behind() []deployed.Spec {
 	var out []deployed.Spec
 	for _, s := range o.Deployed {
-		if s.Source.Live() {
+		if s.Source.Behind() {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+func (o Options) read(ctx context.Context, s deployed.Spec) (deployed.State, error) {
+	if w, ok := s.Source.(deployed.Wants); ok {
+		w.Use(deployed.Env{Dir: o.dir, Getenv: o.env.Getenv})
+	}
+	return s.Source.Read(ctx)
 }

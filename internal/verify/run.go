@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -51,26 +50,51 @@ func Run(ctx context.Context, o Options, want []built.Digest, c *registry.Client
 	if len(want) != len(o.Images) {
 		return Result{}, fmt.Errorf("verify: got %d built digests for %d images; this is a mistake in bakegate", len(want), len(o.Images))
 	}
-	var policy *signed.Policy
-	if o.Signature != nil {
-		p, err := signed.NewPolicy(ctx, *o.Signature, o.dir)
-		if err != nil {
-			return Result{}, fmt.Errorf("verify.signature: %w", err)
-		}
-		policy = p
+	w := work{o: o, client: c, phase: phase}
+	if err := w.trust(ctx); err != nil {
+		return Result{}, err
 	}
-	return o.run(ctx, want, c, phase, policy)
+	return w.run(ctx, want)
 }
 
-func (o Options) run(ctx context.Context, want []built.Digest, c *registry.Client, phase Phase, p *signed.Policy) (Result, error) {
-	checks, errs := make([]check, len(o.Images)), make([]error, len(o.Images))
+// work is what the checks of all images share.
+type work struct {
+	o            Options
+	client       *registry.Client
+	phase        Phase
+	policy       *signed.Policy       // nil: no signature is asked for
+	attestations *signed.Attestations // nil: none is
+}
+
+// trust reads the keys and the roots, before any image is looked at.
+func (w *work) trust(ctx context.Context) error {
+	if s := w.o.Signature; s != nil {
+		p, err := signed.NewPolicy(ctx, *s, w.o.dir)
+		if err != nil {
+			return fmt.Errorf("verify.signature: %w", err)
+		}
+		w.policy = p
+	}
+	if len(w.o.Attestations) == 0 {
+		return nil
+	}
+	a, err := signed.NewAttestations(ctx, w.o.Attestations, w.o.Signature, w.o.gitHub(), w.o.dir)
+	if err != nil {
+		return fmt.Errorf("verify.attestations: %w", err)
+	}
+	w.attestations = a
+	return nil
+}
+
+func (w *work) run(ctx context.Context, want []built.Digest) (Result, error) {
+	checks, errs := make([]*check, len(want)), make([]error, len(want))
 	slots := make(chan struct{}, imagesAtOnce)
 	var wg sync.WaitGroup
-	for i := range o.Images {
+	for i := range want {
+		checks[i] = &check{work: w, image: w.o.Images[i], built: want[i]}
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			checks[i] = check{image: o.Images[i], built: want[i], policy: p, phase: phase, client: c}
 			errs[i] = checks[i].run(ctx)
 		})
 	}
@@ -80,16 +104,44 @@ func (o Options) run(ctx context.Context, want []built.Digest, c *registry.Clien
 		r.Images = append(r.Images, k.result)
 		r.Findings = append(r.Findings, k.findings...)
 	}
-	return r, errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err == nil {
+		var fs []verdict.Finding
+		fs, err = w.declared(ctx, checks)
+		r.Findings = append(r.Findings, fs...)
+	}
+	return r, err
+}
+
+// declared compares the images with what the deployment declares.
+func (w *work) declared(ctx context.Context, checks []*check) ([]verdict.Finding, error) {
+	var fs []verdict.Finding
+	for _, s := range w.o.Deployed {
+		if s.Source.Behind() {
+			continue
+		}
+		st, err := w.o.read(ctx, s)
+		if err != nil {
+			return fs, fmt.Errorf("verify.deployed.%s: %w", s.Kind, err)
+		}
+		fs = append(fs, deployment(deployedImages(checks), st, false, w.phase == AfterDeploy)...)
+	}
+	return fs, nil
+}
+
+func deployedImages(checks []*check) []deployedImage {
+	out := make([]deployedImage, len(checks))
+	for i, k := range checks {
+		out[i] = k.deployedImage()
+	}
+	return out
 }
 
 // check is the work on one image.
 type check struct {
-	image  Image
-	built  built.Digest
-	policy *signed.Policy
-	phase  Phase
-	client *registry.Client
+	*work
+	image Image
+	built built.Digest
 
 	f        fetcher
 	s        served
@@ -223,19 +275,23 @@ func (k *check) platforms(ctx context.Context) error {
 	return nil
 }
 
-// signature looks for signatures of what is served, or of the built index that it is a part of.
+// signature looks for signatures of and attestations about what is served, or the built index that it is a part of.
 func (k *check) signature(ctx context.Context) error {
-	if k.policy == nil {
+	on := signed.Subject{Text: k.f.ref.text, Base: k.f.ref.base, Repo: k.f.ref.repo, Digests: []string{k.s.digest}}
+	if k.m.index != "" && k.m.index != k.s.digest {
+		on.Digests = append(on.Digests, k.m.index)
+	}
+	if k.policy != nil {
+		f, err := k.policy.Signature(ctx, k.client, on)
+		if err != nil {
+			return err
+		}
+		k.findings = append(k.findings, f)
+	}
+	if k.attestations == nil {
 		return nil
 	}
-	digests := []string{k.s.digest}
-	if k.m.index != "" && !slices.Contains(digests, k.m.index) {
-		digests = append(digests, k.m.index)
-	}
-	f, err := k.policy.Signature(ctx, k.client, signed.Subject{Text: k.f.ref.text, Base: k.f.ref.base, Repo: k.f.ref.repo, Digests: digests})
-	if err != nil {
-		return err
-	}
-	k.findings = append(k.findings, f)
-	return nil
+	fs, err := k.attestations.Verify(ctx, k.client, on, k.o.env.Release)
+	k.findings = append(k.findings, fs...)
+	return err
 }

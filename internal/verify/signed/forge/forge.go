@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -26,45 +25,69 @@ import (
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/testing/ca"
-	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/bakegate/bakegate/internal/registry/fake"
 )
 
-// The signer in these tests.
+// The signer in these tests, and what signatures and statements are called.
 const (
 	Issuer   = "https://token.actions.githubusercontent.com"
 	Identity = "https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1"
-	SignType = "https://sigstore.dev/cosign/sign/v1"
+
+	SignType   = "https://sigstore.dev/cosign/sign/v1"
+	SLSAType   = "https://slsa.dev/provenance/v1"
+	inTotoType = "application/vnd.in-toto+json"
+	bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 )
 
 // Key is a signing key and the file with its public part.
 type Key struct {
-	Private *ecdsa.PrivateKey
+	Private crypto.Signer
 	Path    string // PEM
 }
 
-// NewKey makes a key and writes its public part to a file of the test.
+// NewKey makes a key as cosign does, ECDSA P-256, and writes its public part to a file of the test.
 func NewKey(t testing.TB) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	der, err := x509.MarshalPKIXPublicKey(private.Public())
-	must(t, err)
+	return KeyOf(t, private)
+}
+
+// KeyOf takes a key of any kind, and writes its public part to a file of the test.
+func KeyOf(t testing.TB, private crypto.Signer) Key {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "cosign.pub")
-	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
+	must(t, os.WriteFile(path, PEM(t, private.Public()), 0o600))
 	return Key{private, path}
 }
 
-// Sign signs bytes: ECDSA P-256 over SHA-256, in ASN.1.
+// DER is a public key as X.509 has it.
+func DER(t testing.TB, public crypto.PublicKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(public)
+	must(t, err)
+	return der
+}
+
+// PEM is a public key as cosign writes it.
+func PEM(t testing.TB, public crypto.PublicKey) []byte {
+	t.Helper()
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: DER(t, public)})
+}
+
+// Sign signs bytes over SHA-256; Ed25519 signs them as they are.
 func (k Key) Sign(t testing.TB, payload []byte) []byte {
 	t.Helper()
-	s, err := signature.LoadSigner(k.Private, crypto.SHA256)
+	return k.SignHash(t, payload, crypto.SHA256)
+}
+
+// SignHash signs bytes over another hash.
+func (k Key) SignHash(t testing.TB, payload []byte, h crypto.Hash) []byte {
+	t.Helper()
+	s, err := signature.LoadSigner(k.Private, h)
 	must(t, err)
 	sig, err := s.SignMessage(bytes.NewReader(payload))
 	must(t, err)
@@ -78,46 +101,83 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// Claim is the payload of the simple signing form.
+// Claim is the payload of the simple signing form, as cosign writes it.
 func Claim(repo, digest string) []byte {
 	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, repo, digest)
 }
 
-// Layer is one signature of the tag form.
+// Layer is one signature or attestation of the tag form.
 type Layer struct {
 	Payload     []byte
 	Annotations map[string]string
 }
 
+const signatureAnnotation = "dev.cosignproject.cosign/signature"
+
 // Layer signs a payload in the tag form, without a log.
 func (k Key) Layer(t testing.TB, payload []byte) Layer {
-	return Layer{payload, map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(k.Sign(t, payload))}}
+	t.Helper()
+	return Layer{payload, map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(k.Sign(t, payload))}}
 }
 
-// Keyless signs a payload in the tag form with a certificate, as Fulcio and Rekor would have it.
-func Keyless(t testing.TB, vs *ca.VirtualSigstore, id string, payload []byte, at time.Time) Layer {
+// Envelope signs a statement as an attestation of the tag form, without a log.
+func (k Key) Envelope(t testing.TB, stmt []byte) Layer {
 	t.Helper()
-	e, err := vs.SignAtTime(id, Issuer, payload, at)
+	return Layer{envelope(t, stmt, k.Sign(t, dsse.PAE(inTotoType, stmt))), map[string]string{signatureAnnotation: "", "predicateType": typeOf(stmt)}}
+}
+
+func envelope(t testing.TB, stmt, sig []byte) []byte {
+	t.Helper()
+	b, err := json.Marshal(dsse.Envelope{PayloadType: inTotoType, Payload: base64.StdEncoding.EncodeToString(stmt),
+		Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(sig)}}})
 	must(t, err)
-	sc, err := e.SignatureContent()
+	return b
+}
+
+// typeOf is the predicate type of a statement; "" for what is none.
+func typeOf(stmt []byte) string {
+	var s struct{ PredicateType string }
+	_ = json.Unmarshal(stmt, &s)
+	return s.PredicateType
+}
+
+// Statement is what a bundle signs.
+func Statement(digest, predicateType string) []byte { return Attest(digest, predicateType, `{}`) }
+
+// Attest is a statement with a predicate.
+func Attest(digest, predicateType, predicate string) []byte {
+	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":%s}`,
+		digest[len("sha256:"):], predicateType, predicate)
+}
+
+// Bundle signs a statement with the key, without a log.
+func (k Key) Bundle(t testing.TB, stmt []byte) []byte {
+	t.Helper()
+	sig := k.Sign(t, dsse.PAE(inTotoType, stmt))
+	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(stmt, sig), VerificationMaterial: &protobundle.VerificationMaterial{
+		Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: "key"}}}})
+}
+
+func protoEnvelope(payload, sig []byte) *protobundle.Bundle_DsseEnvelope {
+	return &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{PayloadType: inTotoType, Payload: payload,
+		Signatures: []*protodsse.Signature{{Sig: sig}}}}
+}
+
+func marshal(t testing.TB, b *protobundle.Bundle) []byte {
+	t.Helper()
+	b.MediaType = bundleType
+	out, err := protojson.Marshal(b)
 	must(t, err)
-	vc, err := e.VerificationContent()
-	must(t, err)
-	entries, err := e.TlogEntries()
-	must(t, err)
-	entry := entries[0]
-	payloadOf := tlog.RekorPayload{Body: entry.Body(), IntegratedTime: entry.IntegratedTime().Unix(), LogIndex: entry.LogIndex(),
-		LogID: hex.EncodeToString([]byte(entry.LogKeyID()))}
-	set, err := vs.RekorSignPayload(payloadOf)
-	must(t, err)
-	b, err := json.Marshal(map[string]any{"SignedEntryTimestamp": set, "Payload": payloadOf})
-	must(t, err)
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vc.Certificate().Raw})
-	return Layer{payload, map[string]string{
-		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sc.Signature()),
-		"dev.sigstore.cosign/certificate":    string(cert),
-		"dev.sigstore.cosign/bundle":         string(b),
-	}}
+	return out
+}
+
+// Change changes what a bundle says.
+func Change(t testing.TB, raw []byte, change func(*protobundle.Bundle)) []byte {
+	t.Helper()
+	var b protobundle.Bundle
+	must(t, protojson.Unmarshal(raw, &b))
+	change(&b)
+	return marshal(t, &b)
 }
 
 // Raw is pushed as it is.
@@ -158,100 +218,45 @@ func Manifest(t testing.TB, w *fake.Registry, suffix string, more map[string]any
 // SignTag pushes signatures under the tag of a digest.
 func SignTag(t testing.TB, w *fake.Registry, digest string, sigs ...Layer) {
 	t.Helper()
+	pushTag(t, w, digest, ".sig", "application/vnd.dev.cosign.simplesigning.v1+json", sigs)
+}
+
+// AttestTag pushes attestations under the tag of a digest.
+func AttestTag(t testing.TB, w *fake.Registry, digest string, atts ...Layer) {
+	t.Helper()
+	pushTag(t, w, digest, ".att", "application/vnd.dsse.envelope.v1+json", atts)
+}
+
+func pushTag(t testing.TB, w *fake.Registry, digest, suffix, mt string, ls []Layer) {
+	t.Helper()
 	var layers []map[string]any
-	for _, s := range sigs {
-		l := Blob(t, w, s.Payload, "application/vnd.dev.cosign.simplesigning.v1+json")
+	for _, s := range ls {
+		l := Blob(t, w, s.Payload, mt)
 		l["annotations"] = s.Annotations
 		layers = append(layers, l)
 	}
-	Manifest(t, w, ":sha256-"+digest[len("sha256:"):]+".sig", nil, layers...)
+	Manifest(t, w, ":sha256-"+digest[len("sha256:"):]+suffix, nil, layers...)
 }
 
-// Refer pushes a bundle that refers to subject.
+// Refer pushes a bundle that refers to subject. No annotation says what it is.
 func Refer(t testing.TB, w *fake.Registry, subject string, bundle []byte) {
 	t.Helper()
-	const mt = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	refer(t, w, subject, bundle, nil)
+}
+
+// ReferNoted pushes a bundle that refers to subject, with a note of its predicate type as cosign 3 writes it.
+func ReferNoted(t testing.TB, w *fake.Registry, subject, predicateType string, bundle []byte) {
+	t.Helper()
+	refer(t, w, subject, bundle, map[string]any{"dev.sigstore.bundle.predicateType": predicateType, "dev.sigstore.bundle.content": "dsse-envelope"})
+}
+
+func refer(t testing.TB, w *fake.Registry, subject string, bundle []byte, annotations map[string]any) {
+	t.Helper()
 	sum := hex.EncodeToString([]byte(subject + string(bundle)))
-	Manifest(t, w, ":bundle-"+sum[len(sum)-40:], map[string]any{"artifactType": mt, "subject": map[string]any{
-		"mediaType": string(ggcrtypes.OCIManifestSchema1), "digest": subject, "size": 1}}, Blob(t, w, bundle, mt))
-}
-
-// Statement is what a bundle signs.
-func Statement(digest, predicateType string) []byte {
-	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":{}}`, digest[len("sha256:"):], predicateType)
-}
-
-func protoEnvelope(t testing.TB, payload, sig []byte) *protobundle.Bundle_DsseEnvelope {
-	t.Helper()
-	return &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{PayloadType: "application/vnd.in-toto+json", Payload: payload,
-		Signatures: []*protodsse.Signature{{Sig: sig}}}}
-}
-
-func marshal(t testing.TB, b *protobundle.Bundle) []byte {
-	t.Helper()
-	b.MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
-	out, err := protojson.Marshal(b)
-	must(t, err)
-	return out
-}
-
-// Bundle signs a Statement with the key, without a log.
-func (k Key) Bundle(t testing.TB, stmt []byte) []byte {
-	t.Helper()
-	sig := k.Sign(t, dsse.PAE("application/vnd.in-toto+json", stmt))
-	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(t, stmt, sig), VerificationMaterial: &protobundle.VerificationMaterial{
-		Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: "key"}}}})
-}
-
-// KeylessBundle signs a Statement with a certificate, with an entry and a proof of the log.
-func KeylessBundle(t testing.TB, vs *ca.VirtualSigstore, id string, stmt []byte) []byte {
-	t.Helper()
-	e, err := vs.AttestAtTime(id, Issuer, stmt, time.Now().Add(5*time.Minute), true)
-	must(t, err)
-	sc, err := e.SignatureContent()
-	must(t, err)
-	vc, err := e.VerificationContent()
-	must(t, err)
-	entries, err := e.TlogEntries()
-	must(t, err)
-	entry := entries[0].TransparencyLogEntry()
-	entry.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
-	set, err := vs.RekorSignPayload(tlog.RekorPayload{Body: base64.StdEncoding.EncodeToString(entry.GetCanonicalizedBody()), IntegratedTime: entry.GetIntegratedTime(),
-		LogIndex: entry.GetLogIndex(), LogID: hex.EncodeToString(entry.GetLogId().GetKeyId())})
-	must(t, err)
-	entry.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: set}
-	return marshal(t, &protobundle.Bundle{Content: protoEnvelope(t, stmt, sc.Signature()), VerificationMaterial: &protobundle.VerificationMaterial{
-		Content:     &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: vc.Certificate().Raw}},
-		TlogEntries: []*protorekor.TransparencyLogEntry{entry}}})
-}
-
-// Stamped takes the log's promise, which tells the time, out of a bundle and puts a timestamp in its place, as Rekor 2 has it.
-func Stamped(t testing.TB, raw []byte, vs *ca.VirtualSigstore) []byte {
-	t.Helper()
-	var b protobundle.Bundle
-	must(t, protojson.Unmarshal(raw, &b))
-	b.VerificationMaterial.TlogEntries[0].InclusionPromise = nil
-	ts, err := vs.TimestampResponse(b.GetDsseEnvelope().GetSignatures()[0].GetSig())
-	must(t, err)
-	b.VerificationMaterial.TimestampVerificationData = &protobundle.TimestampVerificationData{
-		Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: ts}}}
-	return marshal(t, &b)
-}
-
-// TrustedRootFile writes what vs is trusted for as a trusted_root.json.
-func TrustedRootFile(t testing.TB, dir string, vs *ca.VirtualSigstore) {
-	t.Helper()
-	logs := func(ls map[string]*root.TransparencyLog) map[string]*root.TransparencyLog {
-		for id, l := range ls { // in process the ID is hexadecimal text, in the file it is bytes
-			b, err := hex.DecodeString(id)
-			must(t, err)
-			l.ID, l.SignatureHashFunc = b, crypto.SHA256
-		}
-		return ls
+	more := map[string]any{"artifactType": bundleType, "subject": map[string]any{
+		"mediaType": string(ggcrtypes.OCIManifestSchema1), "digest": subject, "size": 1}}
+	if annotations != nil {
+		more["annotations"] = annotations
 	}
-	tr, err := root.NewTrustedRoot(root.TrustedRootMediaType01, vs.FulcioCertificateAuthorities(), logs(vs.CTLogs()), vs.TimestampingAuthorities(), logs(vs.RekorLogs()))
-	must(t, err)
-	b, err := tr.MarshalJSON()
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, "root.json"), b, 0o600))
+	Manifest(t, w, ":bundle-"+sum[len(sum)-40:], more, Blob(t, w, bundle, bundleType))
 }

@@ -12,7 +12,10 @@
 //	config/     bakegate.yaml + environment -> typed values; every mistake reported, each with file:line:col
 //	step/       the step: the calls above, in order, nothing else
 //	preflight/  0  may we deploy now
-//	verify/     1  is it the artifact we built, and who signed it       (the only place that imports cosign)
+//	verify/     1  is it the artifact we built, and who signed it
+//	               verify/artifact/: digests, manifests, platforms      verify/built/: what the build made, one file a source
+//	               verify/deployed/: what is declared and what runs, one file a source
+//	               verify/signed/: signatures and attestations (the only place that imports cosign); forge/ signs for tests
 //	diff/       2  what changed in its configuration: pure tree diff + rules      diff/source/: where a state comes from
 //	mark/       3  tell the observability tools: Open at the start, Seal at the end      mark/sink/: one file a tool
 //	bake/       4  watch it: the loop, and from a backend to counts      bake/metric/: one file a metrics backend
@@ -24,7 +27,9 @@
 //	ci/         the platform we run on: detect, outputs, annotations, summary, masks; one file a platform
 //	report/     journal -> text, JSON, Markdown
 //	httpx/      the one HTTP client, and the one type that holds a secret
-//	registry/   the one way to an OCI registry: credentials, limits, errors that say what was tried
+//	registry/   the one way to an OCI registry: credentials, mirrors, limits, errors that say what was tried; fake/ for tests
+//	cloud/      a job's credentials in AWS, Google Cloud and Azure; the few signed calls
+//	kube/       the one way to a Kubernetes API: bounded reads, errors that name the right that is missing
 //	clean/      pure: text from outside, made safe to print, once, where it enters
 //	demo/       the sample shop and registry behind `bakegate demo`; the tests use them too
 //	realtest/   starts the real servers that the tests need
@@ -32,7 +37,7 @@
 // # The dependency rule (deps_test.go holds it)
 //
 //   - judge, verdict, release, cause, clean import only the standard library, pure maths libraries and each other.
-//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx and registry; never each other, nor ci, config, report, cli.
+//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube and cloud; never each other, nor ci, config, report, cli.
 //   - An extension is one file plus one line in a map. It owns its options struct, decodes it strictly, is constructed at load time
 //     without I/O, and returns data, never verdicts.
 //   - Sources fetch; judge and diff's rules decide. I/O and judgement never share a function.
@@ -41,6 +46,8 @@
 //
 //	a metrics backend       bake/metric/NAME.go, one line in metric.Sources, replies under testdata/api/NAME
 //	a marker                mark/sink/NAME.go, one line in sink.Sinks, replies under testdata/api/NAME
+//	a source of the built digest    verify/built/NAME.go, one line in built.Sources
+//	a place where images run        verify/deployed/NAME.go, one line in deployed.Sources
 //	a configuration source  diff/source/NAME.go, one line in source.Sources
 //	a CI platform           ci/NAME.go, one line in ci.Platforms
 //	a ledger store          record/NAME.go, one line in record.Stores

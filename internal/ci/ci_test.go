@@ -40,6 +40,7 @@ func result() Result {
 	return Result{Verdict: verdict.Verdict{Name: verdict.NameRollback}, Summary: []byte("# bakegate: rollback\n"), Outputs: []Output{
 		{"verdict", "rollback"}, {"reason", "rollback/errors"}, {"exit", "10"}, {"summary", "errors rose from 0.1% to 8%"},
 		{"deploy_id", "checkout-production-0123456789ab"}, {"image", "ghcr.io/acme/checkout@sha256:" + strings.Repeat("ab", 32)},
+		{"images", `["ghcr.io/acme/checkout@sha256:` + strings.Repeat("ab", 32) + `"]`},
 		{"digest", "sha256:" + strings.Repeat("ab", 32)}, {"rollback", "true"},
 		{"rollback_command", "kubectl rollout undo deployment/checkout"}, {"rollback_target", "ghcr.io/acme/checkout@sha256:" + strings.Repeat("cd", 32)}}}
 }

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,6 +101,7 @@ func outputs(r *report.Report) []ci.Output {
 	v := r.Verdict
 	out := []ci.Output{{Key: "verdict", Value: string(v.Name)}, {Key: "reason", Value: v.Reason}, {Key: "exit", Value: strconv.Itoa(v.Exit)},
 		{Key: "summary", Value: v.Summary}, {Key: "deploy_id", Value: r.Plan.DeployID}, {Key: "image", Value: pinned(r)},
+		{Key: "images", Value: allPinned(r)},
 		{Key: "digest", Value: r.Images[r.Plan.Release.Image]}, {Key: "rollback", Value: strconv.FormatBool(v.Name == verdict.NameRollback)},
 		{Key: "rollback_command", Value: r.Plan.Rollback}}
 	target := ""
@@ -117,6 +120,20 @@ func pinned(r *report.Report) string {
 		return repository(ref) + "@" + d
 	}
 	return ""
+}
+
+// allPinned is the JSON list of every verified image with its digest, sorted.
+func allPinned(r *report.Report) string {
+	list := []string{}
+	for ref, d := range r.Images {
+		list = append(list, repository(ref)+"@"+d)
+	}
+	slices.Sort(list)
+	b, err := json.Marshal(list)
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 // annotations are what stands beside the code: the findings that a person must see.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +49,8 @@ type Request struct {
 	Form        url.Values // the body, where not nil
 	Body        []byte
 	ContentType string
-	// Secrets are what the request holds, or the reply may give back: no error shows them. Header Authorization is one of them anyway.
+	// Secrets are what the request holds, or the reply may give back: no error shows them. The header Authorization is one of them anyway,
+	// with its scheme and without.
 	Secrets []httpx.Secret
 	// Local is a server on this machine or beside it, such as a metadata server: never through a proxy, and plain http is in order.
 	Local bool
@@ -85,7 +87,8 @@ func (r *Reply) Malformed(service, want string) error {
 
 // Do sends the request and reads the reply. An error is a request without a complete reply: *httpx.NetError, *httpx.TooLargeError.
 func (w *Web) Do(ctx context.Context, r Request) (*Reply, error) {
-	safe := redactor(append(r.Secrets[:len(r.Secrets):len(r.Secrets)], httpx.NewSecret(r.Header.Get("Authorization"))))
+	_, bare, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	safe := redactor(append(r.Secrets[:len(r.Secrets):len(r.Secrets)], httpx.NewSecret(r.Header.Get("Authorization")), httpx.NewSecret(bare)))
 	req, err := r.build(ctx)
 	if err != nil {
 		return nil, err

@@ -150,7 +150,7 @@ func readAuthorization(r registry, a authorization) (login, time.Time, error) {
 	if err := cloud.CheckToken("the token of "+what, httpx.NewSecret(string(text))); err != nil {
 		return login{}, time.Time{}, err
 	}
-	if a.ExpiresAt.IsZero() || !time.Now().Before(a.ExpiresAt.Time) {
+	if !time.Now().Before(a.ExpiresAt.Time) {
 		return login{}, time.Time{}, fmt.Errorf("%s: the token expires at %s: is this machine's clock right?", what, a.ExpiresAt.Format(time.RFC3339))
 	}
 	return login{user, httpx.NewSecret(password)}, a.ExpiresAt.Time, nil

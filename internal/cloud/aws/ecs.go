@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Bounds of the ECS calls: how many things one call may name or list is the API's, how many tasks a service may have is its quota.
@@ -21,11 +22,27 @@ type ECS struct {
 	region string
 }
 
-// ECS gives the reader of a region; an empty one is the job's own.
+// ECS gives the reader of a region. An empty one is that of the ARN in each call, else the job's own.
 func (c *Client) ECS(region string) *ECS { return &ECS{c, region} }
 
-func (e *ECS) call(ctx context.Context, operation string, in, out any) error {
-	return e.client.Call(ctx, "ecs", e.region, "AmazonEC2ContainerServiceV20141113."+operation, in, out)
+// call makes one call, in the region of the first of the names that is an ARN where no other was given.
+func (e *ECS) call(ctx context.Context, operation string, in, out any, names ...string) error {
+	region := e.region
+	for _, name := range names {
+		if region == "" {
+			region = arnRegion(name)
+		}
+	}
+	return e.client.Call(ctx, "ecs", region, "AmazonEC2ContainerServiceV20141113."+operation, in, out)
+}
+
+// arnRegion is the region in arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE; "" for what is no ARN.
+func arnRegion(text string) string {
+	parts := strings.SplitN(text, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[3]
 }
 
 // Services describes services of a cluster, by name or ARN. An empty cluster is the default one. One that is not there is an *Error with
@@ -41,7 +58,7 @@ func (e *ECS) Services(ctx context.Context, cluster string, services ...string) 
 			Services []Service
 			Failures []failure
 		}
-		if err := e.call(ctx, "DescribeServices", in, &out); err != nil {
+		if err := e.call(ctx, "DescribeServices", in, &out, cluster, names[0]); err != nil {
 			return nil, err
 		}
 		sanitise(&out)
@@ -62,7 +79,7 @@ func (e *ECS) Revisions(ctx context.Context, arns ...string) ([]Revision, error)
 			ServiceRevisions []Revision
 			Failures         []failure
 		}
-		if err := e.call(ctx, "DescribeServiceRevisions", map[string]any{"serviceRevisionArns": some}, &out); err != nil {
+		if err := e.call(ctx, "DescribeServiceRevisions", map[string]any{"serviceRevisionArns": some}, &out, some[0]); err != nil {
 			return nil, err
 		}
 		sanitise(&out)
@@ -77,7 +94,7 @@ func (e *ECS) Revisions(ctx context.Context, arns ...string) ([]Revision, error)
 // TaskDefinition describes one, by ARN or family:revision; a family alone is its newest.
 func (e *ECS) TaskDefinition(ctx context.Context, name string) (TaskDefinition, error) {
 	var out struct{ TaskDefinition TaskDefinition }
-	if err := e.call(ctx, "DescribeTaskDefinition", map[string]any{"taskDefinition": name}, &out); err != nil {
+	if err := e.call(ctx, "DescribeTaskDefinition", map[string]any{"taskDefinition": name}, &out, name); err != nil {
 		return TaskDefinition{}, err
 	}
 	sanitise(&out)
@@ -103,7 +120,7 @@ func (e *ECS) Tasks(ctx context.Context, cluster, service string) ([]Task, error
 			Tasks    []Task
 			Failures []failure
 		}
-		if err := e.call(ctx, "DescribeTasks", in, &out); err != nil {
+		if err := e.call(ctx, "DescribeTasks", in, &out, cluster, some[0]); err != nil {
 			return nil, err
 		}
 		sanitise(&out)
@@ -131,7 +148,7 @@ func (e *ECS) taskARNs(ctx context.Context, cluster, service string) ([]string, 
 			TaskArns  []string
 			NextToken string
 		}
-		if err := e.call(ctx, "ListTasks", in, &out); err != nil {
+		if err := e.call(ctx, "ListTasks", in, &out, cluster, service); err != nil {
 			return nil, err
 		}
 		all = append(all, out.TaskArns...)

@@ -152,6 +152,29 @@ func TestWhatIsNotTold(t *testing.T) {
 	}
 }
 
+// The region is the one that was given, else that of an ARN, else the job's own.
+func TestRegionOfARN(t *testing.T) {
+	const cluster, service = "arn:aws:ecs:ap-south-1:123456789012:cluster/prod", "arn:aws-us-gov:ecs:us-gov-west-1:123456789012:service/prod/web"
+	for _, tt := range []struct{ region, cluster, service, want string }{
+		{"sa-east-1", cluster, service, "ecs.sa-east-1.amazonaws.com"},
+		{"", cluster, "web", "ecs.ap-south-1.amazonaws.com"},
+		{"", "", service, "ecs.us-gov-west-1.amazonaws.com"},
+		{"", "prod", "web", "ecs.eu-west-1.amazonaws.com"},
+		{"", "arn:aws:ecs", "web", "ecs.eu-west-1.amazonaws.com"},
+		{"", "arn:aws:ecs:evil.example/:1:cluster/x", "web", ""},
+	} {
+		w := &cloudtest.World{Hosts: map[string]http.HandlerFunc{tt.want: says("{}")}}
+		_, _ = client(w, keys...).ECS(tt.region).Services(t.Context(), tt.cluster, tt.service)
+		want := []string{"POST " + tt.want + "/"}
+		if tt.want == "" {
+			want = []string{}
+		}
+		if got := w.Calls(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v: calls %v", tt, got)
+		}
+	}
+}
+
 // Many things are asked for in as many calls as the API wants.
 func TestPages(t *testing.T) {
 	const tasks = 1234

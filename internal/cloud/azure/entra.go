@@ -100,7 +100,7 @@ func (c *Client) githubToken(ctx context.Context) (httpx.Secret, error) {
 	q := u.Query()
 	q.Set("audience", githubAudience)
 	u.RawQuery = q.Encode()
-	reply, err := c.web.Do(ctx, cloud.Request{URL: u.String(), Secrets: []httpx.Secret{bearer},
+	reply, err := c.web.Do(ctx, cloud.Request{URL: u.String(),
 		Header: http.Header{"Authorization": {"Bearer " + bearer.Reveal()}, "Accept": {"application/json"}}})
 	if err != nil {
 		return httpx.Secret{}, fmt.Errorf("%s: %w", source, err)

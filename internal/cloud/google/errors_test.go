@@ -82,6 +82,10 @@ func TestFilesThatDoNotWork(t *testing.T) {
 				if err == nil || !pass.IsZero() || errors.Is(err, cloud.ErrNone) || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 1200 {
 					t.Fatalf("got %v, want %q", err, tt.want)
 				}
+				var e *cloud.Error
+				if strings.Contains(tt.want, "HTTP 4") && (!errors.As(err, &e) || e.Status < 400 || e.Code == "") {
+					t.Errorf("%v is no *cloud.Error with its code", err)
+				}
 				for _, s := range []string{line, refresh, secret, subject, token, "gh-request-token", "first-access-token", "eyJhbGciOiJSUzI1NiI"} {
 					if strings.Contains(err.Error(), s) {
 						t.Errorf("the error shows %q: %v", s, err)

@@ -126,7 +126,7 @@ func (l *lender) send(r *http.Request) (*cloud.Reply, error) {
 		body = b
 	}
 	reply, err := l.web.Do(r.Context(), cloud.Request{Method: r.Method, URL: r.URL.String(), Header: r.Header, Body: body,
-		Secrets: append(l.secrets[:len(l.secrets):len(l.secrets)], sent(r, body)...), Local: cloud.Nearby(r.URL.Hostname())})
+		Secrets: append(l.secrets[:len(l.secrets):len(l.secrets)], sent(body)...), Local: cloud.Nearby(r.URL.Hostname())})
 	if err != nil {
 		return nil, err
 	}
@@ -136,13 +136,13 @@ func (l *lender) send(r *http.Request) (*cloud.Reply, error) {
 	return reply, nil
 }
 
-// sent are the secrets that the library puts into a request: signed statements, identity tokens, the first of two access tokens.
-func sent(r *http.Request, body []byte) []httpx.Secret {
-	all := []httpx.Secret{httpx.NewSecret(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))}
+// sent are the secrets that the library puts into a form: signed statements, identity tokens.
+func sent(body []byte) []httpx.Secret {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return all
+		return nil // the JSON of an impersonation, which has none
 	}
+	var all []httpx.Secret
 	for _, name := range []string{"assertion", "subject_token", "refresh_token", "client_secret"} {
 		all = append(all, httpx.NewSecret(form.Get(name)))
 	}

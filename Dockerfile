@@ -12,7 +12,8 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/bakegate/bakegate/internal/cli.Version=${VERSION}" -o /bakegate .
+# grpcnotrace: a library's trace pages use html/template, which makes the linker keep every exported method: 7 MB of nothing.
+RUN CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w -X github.com/bakegate/bakegate/internal/cli.Version=${VERSION}" -o /bakegate .
 
 # No USER and no WORKDIR: GitHub's container actions run as root, in the workspace that they mount. What they write there is given to
 # the workspace's owner. Tekton and Kubernetes can run it as any user.

@@ -170,7 +170,7 @@ type sighting struct {
 }
 
 // sees compares a container with the image. ok is false where it has nothing to do with it.
-func (d deployedImage) sees(c deployed.Container, live bool) (s sighting, ok bool) {
+func (d deployedImage) sees(c deployed.Container, live, behind bool) (s sighting, ok bool) {
 	p := parsePlace(c.Image)
 	_, runs := d.set[c.Digest]
 	_, declares := d.set[p.digest]
@@ -180,14 +180,15 @@ func (d deployedImage) sees(c deployed.Container, live bool) (s sighting, ok boo
 	if live && c.Digest != "" {
 		s = d.running(c, p)
 	} else {
-		s = d.declared(p, live)
+		s = d.declared(p, live, behind)
 	}
 	s.c = c
 	return s, true
 }
 
-// declared is what a reference says by itself. Where there is a digest, it alone counts: runtimes pull it.
-func (d deployedImage) declared(p place, live bool) sighting {
+// declared is what a reference says by itself. Where there is a digest, it alone counts: runtimes pull it. A tag that was moved is what will be
+// pulled; behind the deploy, nobody knows what was.
+func (d deployedImage) declared(p place, live, behind bool) sighting {
 	if p.digest != "" {
 		return d.declaredDigest(p)
 	}
@@ -201,6 +202,8 @@ func (d deployedImage) declared(p place, live bool) sighting {
 		s.class, s.why = another, "it is declared with another tag than the one that was verified"
 	case d.names:
 		s.class = same
+	case d.moved != "" && behind:
+		s.why = "the tag names " + d.moved + " by now, and what it named when it was pulled is not known"
 	case d.moved != "":
 		s.class, s.why = another, "the tag names "+d.moved
 	default:
@@ -250,12 +253,12 @@ func (d deployedImage) running(c deployed.Container, p place) sighting {
 
 // assign gives every container to the images that it may be. Of several in one repository, it is the one that it matches; else the one whose
 // tag it declares; else it speaks against each. others counts those that are nobody's.
-func assign(images []deployedImage, cs []deployed.Container, live bool) (of [][]sighting, others int) {
+func assign(images []deployedImage, cs []deployed.Container, live, behind bool) (of [][]sighting, others int) {
 	of = make([][]sighting, len(images))
 	for _, c := range cs {
 		seen, known := make([]*sighting, len(images)), false
 		for i, d := range images {
-			if s, ok := d.sees(c, live); ok {
+			if s, ok := d.sees(c, live, behind); ok {
 				seen[i], known = &s, true
 			}
 		}

@@ -20,19 +20,38 @@ const (
 	reasonNotDeployed   = "not-deployed"   // nothing is of the image's repository
 )
 
-// deployment says of every image whether it is what is declared, or what runs. It is pure: no I/O. live says that the source tells what runs
-// (Source.Live), behind that the deploy is made. There is one finding an image, in their order, and notes.
-func deployment(images []deployedImage, st deployed.State, live, behind bool) []verdict.Finding {
-	of, others := assign(images, st.Containers, live)
-	var fs []verdict.Finding
-	for i, d := range images {
-		v := view{image: d, state: st, seen: of[i], others: others, behind: behind}
-		if live {
-			v.units = v.byUnit()
-			fs = append(fs, v.runs()...)
-		} else {
-			fs = append(fs, v.declares()...)
+// reading is what one source said. live is that it tells what runs (Source.Live).
+type reading struct {
+	state deployed.State
+	live  bool
+}
+
+// deployments says of every image whether it is what is declared, or what runs. It is pure: no I/O. behind is that the deploy is made. There is
+// one finding for each source that has the image, in the order of the images, and notes; for an image that no source has, the first one's.
+func deployments(images []deployedImage, readings []reading, behind bool) []verdict.Finding {
+	views := make([][]view, len(images))
+	for _, r := range readings {
+		of, others := assign(images, r.state.Containers, r.live, behind)
+		for i, d := range images {
+			views[i] = append(views[i], view{image: d, state: r.state, live: r.live, seen: of[i], others: others, behind: behind})
 		}
+	}
+	var fs []verdict.Finding
+	for _, vs := range views {
+		fs = append(fs, ofImage(vs)...)
+	}
+	return fs
+}
+
+func ofImage(vs []view) []verdict.Finding {
+	var fs []verdict.Finding
+	for _, v := range vs {
+		if len(v.seen) > 0 {
+			fs = append(fs, v.findings()...)
+		}
+	}
+	if len(fs) == 0 && len(vs) > 0 {
+		return []verdict.Finding{vs[0].absent()}
 	}
 	return fs
 }
@@ -44,7 +63,17 @@ type view struct {
 	seen   []sighting
 	units  []sighting // what runs: one for each pod or task, the worst of its containers
 	others int        // containers of other images
+	live   bool
 	behind bool
+}
+
+func (v view) findings() []verdict.Finding {
+	if v.live {
+		v.units = v.byUnit()
+		return v.runs()
+	}
+	v.units = v.seen
+	return v.declares()
 }
 
 // byUnit counts every pod once: it is the image where all its containers of that repository are.
@@ -85,8 +114,6 @@ func (v view) runs() []verdict.Finding {
 	open, openReady := v.count(unclear)
 	f := v.finding()
 	switch {
-	case len(v.units) == 0:
-		return []verdict.Finding{v.absent(f)}
 	case bad > 0 && good == 0 && (v.state.Unsettled != "" || open > openReady):
 		v.unknown(&f, reasonRolling, "no %s runs it yet, and the rollout is not over", v.state.Unit)
 		f.Hint = "run this behind the rollout's end: kubectl rollout status, aws ecs wait services-stable, helm upgrade --wait"
@@ -128,14 +155,11 @@ func (v view) withNotReady(f verdict.Finding, n int) []verdict.Finding {
 
 // declares judges what is declared.
 func (v view) declares() []verdict.Finding {
-	v.units = v.seen
 	good, _ := v.count(same)
 	bad, _ := v.count(another)
 	open, _ := v.count(unclear)
 	f := v.finding()
 	switch {
-	case len(v.seen) == 0:
-		return []verdict.Finding{v.absent(f)}
 	case v.state.Unsettled != "":
 		v.unknown(&f, reasonRolling, "what is installed is not settled")
 		f.Hint = "run this behind the end of the upgrade, and look at why it did not succeed: helm history"
@@ -173,19 +197,20 @@ func (v view) withTags(f verdict.Finding) []verdict.Finding {
 
 // absent is what to say where nothing is of the image's repository. It never passes. Before the deploy it is proved that what will be
 // deployed has no such image; behind it, more likely the wrong place was looked at, which is no reason to roll back.
-func (v view) absent(f verdict.Finding) verdict.Finding {
+func (v view) absent() verdict.Finding {
+	f := v.finding()
 	f.Outcome, f.Reason = verdict.Fail, reasonNotDeployed
 	if v.behind {
 		f.Outcome = verdict.Unknown
 	}
-	f.Summary = fmt.Sprintf("%s: no container of %s was found", v.image.text, v.image.base)
+	f.Summary = fmt.Sprintf("%s: no container of this image was found", v.image.text)
 	switch {
 	case len(v.state.Containers) == 0 && v.state.Unsettled != "":
 		f.Summary += ": " + v.state.Unsettled
 	case len(v.state.Containers) == 0:
 		f.Summary += ": no container at all was found"
 	default:
-		f.Summary += fmt.Sprintf(" among %s of other images", plural(len(v.state.Containers), "container"))
+		f.Summary += fmt.Sprintf(" among %s", plural(len(v.state.Containers), "container"))
 	}
 	f.Hint = "check where it was looked: " + v.state.From
 	if names := v.images(); names != "" {
@@ -345,7 +370,7 @@ func (v view) counted(n, of int) string {
 	if word == "" {
 		word = "container"
 	}
-	return fmt.Sprintf("%d of %s", n, plural(of, word))
+	return fmt.Sprintf("%d of %d %ss", n, of, word)
 }
 
 func plural(n int, word string) string {

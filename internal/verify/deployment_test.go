@@ -160,7 +160,7 @@ func TestDeclared(t *testing.T) {
 		want   string
 		says   string
 	}{
-		{"by digest", repo + "@" + ofIndex, nil, false, "pass", "1 of 1 container declare it, matched by index digest"},
+		{"by digest", repo + "@" + ofIndex, nil, false, "pass", "1 of 1 containers declare it, matched by index digest"},
 		{"by a platform's digest", repo + "@" + ofARM, nil, false, "pass", "manifest of linux/arm64"},
 		{"by tag and digest: the digest counts", repo + ":v1@" + ofIndex, nil, false, "pass", ""},
 		{"by tag and another digest", repo + ":v2@" + ofOlder, nil, false, "fail digest", "it is declared with another digest (" + ofOlder + ")"},
@@ -171,6 +171,7 @@ func TestDeclared(t *testing.T) {
 		{"latest", repo, func(d *deployedImage) { d.tag = "latest" }, false, "pass, note", ""},
 		{"by tag, a digest was verified", repo + ":v2", func(d *deployedImage) { d.tag = "" }, false, "unknown unproved", "only a digest was verified"},
 		{"by a tag that was moved", repo + ":v2", func(d *deployedImage) { d.names, d.moved = false, ofOlder }, false, "fail digest", "the tag names " + ofOlder},
+		{"by a tag that was moved, behind the deploy", repo + ":v2", func(d *deployedImage) { d.names, d.moved = false, ofOlder }, true, "unknown unproved", "what it named when it was pulled is not known"},
 		{"by a tag that is not proved", repo + ":v2", func(d *deployedImage) { d.names = false }, false, "unknown unproved", "not proved to be the one that was built"},
 		{"by an image ID", repo + "@" + ofAMDConfig, nil, false, "fail digest", "nothing can be pulled"},
 		{"by a digest that can't be read", repo + "@sha512:abc", nil, false, "unknown unproved", "can't be read"},
@@ -180,7 +181,7 @@ func TestDeclared(t *testing.T) {
 		{"under another name, by tag", "mirror.acme.dev/app:v2", nil, false, "fail not-deployed", "the images there are mirror.acme.dev/app:v2"},
 		{"nothing, before the deploy", "", nil, false, "fail not-deployed", "no container at all was found"},
 		{"nothing, behind it", "", nil, true, "unknown not-deployed", ""},
-		{"others", "nginx:1 redis:7", nil, false, "fail not-deployed", "among 2 containers of other images"},
+		{"others", "nginx:1 redis:7", nil, false, "fail not-deployed", "no container of this image was found among 2 containers"},
 		{"a sidecar by tag is no finding", repo + "@" + ofIndex + " nginx", nil, false, "pass", "1 container of other images not looked at"},
 		{"with a port", "ghcr.io:443/acme/app@" + ofIndex, nil, false, "pass", ""},
 		{"in capitals", "GHCR.io/acme/app:v1", nil, false, "fail digest", ""},
@@ -255,7 +256,33 @@ func TestTwoImagesOfOneRepository(t *testing.T) {
 		{"one runs another", pods("app ghcr.io/acme/app:v2-migrate|ghcr.io/acme/app@" + ofOlder), true, "pass, fail digest"},
 		{"one is not there", pods("app app"), true, "pass, unknown not-deployed"},
 	} {
-		t.Run(tt.name, func(t *testing.T) { checkFindings(t, deployment(images, tt.st, tt.live, false), tt.want, "") })
+		t.Run(tt.name, func(t *testing.T) { checkFindings(t, deployment(images, tt.st, tt.live, tt.live), tt.want, "") })
+	}
+}
+
+// Of several sources, each speaks for the images that it has; an image is missing where none has it.
+func TestSeveralSources(t *testing.T) {
+	app := anImage(nil)
+	worker := anImage(func(d *deployedImage) {
+		d.text, d.base, d.repo, d.pinned = "ghcr.io/acme/worker:v2", "ghcr.io/acme/worker", "ghcr.io/acme/worker", "ghcr.io/acme/worker@"+ofJob
+		d.set = map[string]known{ofJob: {"manifest digest", false}}
+	})
+	images := []deployedImage{app, worker}
+	ofWorker := reading{pods("ghcr.io/acme/worker:v2|ghcr.io/acme/worker@" + ofJob), true}
+	ofApp := reading{pods("app"), true}
+	release := reading{deployed.State{From: "helm release app", Containers: []deployed.Container{{Where: "x", Image: app.pinned}}}, false}
+	for _, tt := range []struct {
+		name string
+		rs   []reading
+		want string
+	}{
+		{"one each", []reading{ofApp, ofWorker}, "pass, pass"},
+		{"two for one", []reading{ofApp, ofWorker, release}, "pass, pass, pass"},
+		{"none for one", []reading{ofApp, release}, "pass, pass, unknown not-deployed"},
+		{"one is wrong", []reading{{pods("old"), true}, release, ofWorker}, "fail digest, pass, pass"},
+		{"no source", nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) { checkFindings(t, deployments(images, tt.rs, true), tt.want, "") })
 	}
 }
 
@@ -371,4 +398,9 @@ func TestDeployedImageOfABuildThatIsKnownWell(t *testing.T) {
 			t.Errorf("%s: pinned %q", kind, d.pinned)
 		}
 	}
+}
+
+// deployment says of every image whether it is what one source declares or runs; see deployments.
+func deployment(images []deployedImage, st deployed.State, live, behind bool) []verdict.Finding {
+	return deployments(images, []reading{{st, live}}, behind)
 }

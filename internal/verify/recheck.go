@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/registry"
@@ -34,15 +35,54 @@ func Recheck(ctx context.Context, o Options, want []built.Digest, images []Verif
 	if !end || ctx.Err() != nil {
 		return fs
 	}
+	if len(behind) == 0 {
+		return fs
+	}
+	return append(fs, o.settled(ctx, behind, deployedImages(checks))...)
+}
+
+// How long a rollout that is not over is waited for, where nothing was baked meanwhile, and how often it is looked at.
+const (
+	settleFor   = 2 * time.Minute
+	settleEvery = 5 * time.Second
+)
+
+// settled asks what runs, and asks again while the rollout is not over.
+func (o Options) settled(ctx context.Context, behind []deployed.Spec, images []deployedImage) []verdict.Finding {
+	limit := settleFor
+	if o.settle > 0 {
+		limit = o.settle
+	}
+	for end := time.Now().Add(limit); ; {
+		fs := o.running(ctx, behind, images)
+		moving := slices.ContainsFunc(fs, func(f verdict.Finding) bool { return f.Reason == reasonRolling || f.Reason == reasonMixedVersions })
+		if !moving || ctx.Err() != nil || time.Now().Add(settleEvery).After(end) {
+			return fs
+		}
+		select {
+		case <-time.After(settleEvery):
+		case <-ctx.Done():
+			return fs
+		}
+	}
+}
+
+// running asks every source once.
+func (o Options) running(ctx context.Context, behind []deployed.Spec, images []deployedImage) []verdict.Finding {
+	var rs []reading
+	var fs []verdict.Finding
 	for _, s := range behind {
 		st, err := o.read(ctx, s)
 		if err != nil {
 			fs = append(fs, unread(s, err))
 			continue
 		}
-		fs = append(fs, deployment(deployedImages(checks), st, s.Source.Live(), true)...)
+		rs = append(rs, reading{st, s.Source.Live()})
 	}
-	return fs
+	if len(rs) == 0 {
+		return fs
+	}
+	return append(fs, deployments(images, rs, true)...)
 }
 
 // again fetches every verified image by its digest, and looks where its tag points by now.

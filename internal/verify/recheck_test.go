@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bakegate/bakegate/internal/registry/fake"
 	"github.com/bakegate/bakegate/internal/verify/built"
@@ -64,7 +66,7 @@ func TestRecheck(t *testing.T) {
 			if tt.before != nil {
 				tt.before()
 			}
-			o := Options{Images: []Image{{Image: w.Ref(tt.ref)}}}
+			o := Options{Images: []Image{{Image: w.Ref(tt.ref)}}, settle: time.Millisecond}
 			if tt.pods != nil {
 				o.Deployed = []deployed.Spec{{Kind: "kubernetes", Source: running{w.Ref(":v1"), tt.pods}}}
 			}
@@ -72,6 +74,39 @@ func TestRecheck(t *testing.T) {
 			fs := Recheck(context.Background(), o, []built.Digest{wanted(t, d)}, verified, quick(), tt.end)
 			if got := strings.ReplaceAll(brief(fs), "unknown", "inconclusive"); got != tt.want {
 				t.Errorf("got %s, want %s\n%s", got, tt.want, dump(fs))
+			}
+		})
+	}
+}
+
+// rollout is a deployment whose pods come to run the image after some looks.
+type rollout struct {
+	*running
+	looks int
+}
+
+func (r *rollout) Read(ctx context.Context) (deployed.State, error) {
+	if r.looks--; r.looks == 0 {
+		r.digests[1] = r.digests[0]
+	}
+	return r.running.Read(ctx)
+}
+
+// A rollout that is not over is looked at again, up to a limit.
+func TestSettled(t *testing.T) {
+	image := deployedImage{text: "a.io/app:v1", base: "a.io/app", repo: "a.io/app", tag: "v1", made: digestA, pinned: "a.io/app@" + digestA,
+		set: map[string]known{digestA: {"manifest digest", false}}}
+	for _, tt := range []struct {
+		looks int
+		want  string
+		took  time.Duration
+	}{{1, "verify/deployed pass", 0}, {4, "verify/deployed pass", 15 * time.Second}, {1000, "verify/deployed unknown", settleFor}} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			source := &rollout{&running{"a.io/app:v1", []string{digestA, digestB}}, tt.looks}
+			fs := Options{}.settled(t.Context(), []deployed.Spec{{Kind: "kubernetes", Source: source}}, []deployedImage{image})
+			if got := brief(fs); got != tt.want || time.Since(begin) != tt.took {
+				t.Errorf("%d looks: got %s after %s, want %s after %s\n%s", tt.looks, got, time.Since(begin), tt.want, tt.took, dump(fs))
 			}
 		})
 	}

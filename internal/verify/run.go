@@ -115,18 +115,21 @@ func (w *work) run(ctx context.Context, want []built.Digest) (Result, error) {
 
 // declared compares the images with what the deployment declares.
 func (w *work) declared(ctx context.Context, checks []*check) ([]verdict.Finding, error) {
-	var fs []verdict.Finding
+	var rs []reading
 	for _, s := range w.o.Deployed {
 		if s.Source.Behind() {
 			continue
 		}
 		st, err := w.o.read(ctx, s)
 		if err != nil {
-			return fs, fmt.Errorf("verify.deployed.%s: %w", s.Kind, err)
+			return nil, fmt.Errorf("verify.deployed.%s: %w", s.Kind, err)
 		}
-		fs = append(fs, deployment(deployedImages(checks), st, false, w.phase == AfterDeploy)...)
+		rs = append(rs, reading{st, false})
 	}
-	return fs, nil
+	if len(rs) == 0 {
+		return nil, nil
+	}
+	return deployments(deployedImages(checks), rs, w.phase == AfterDeploy), nil
 }
 
 func deployedImages(checks []*check) []deployedImage {

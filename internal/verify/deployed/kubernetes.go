@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/kube"
@@ -11,16 +12,23 @@ import (
 
 // KubernetesOptions is the block `kubernetes:`: pods that run. Which cluster it is comes from the job's environment alone.
 type KubernetesOptions struct {
-	Namespace string `yaml:"namespace"` // default: the kubeconfig's, or the pod's own
-	Workload  string `yaml:"workload"`  // KIND/NAME, e.g. deployment/checkout: its pods
-	Selector  string `yaml:"selector"`  // or a label selector, e.g. app=checkout
-	Context   string `yaml:"context"`   // of the kubeconfig; default: its current one
+	Namespace string   `yaml:"namespace"` // default: the kubeconfig's, or the pod's own
+	Workload  string   `yaml:"workload"`  // KIND/NAME, e.g. deployment/checkout: its pods
+	Workloads []string `yaml:"workloads"` // or several
+	Selector  string   `yaml:"selector"`  // or a label selector, e.g. app=checkout
+	Context   string   `yaml:"context"`   // of the kubeconfig; default: its current one
 }
 
 type kubernetes struct {
 	KubernetesOptions
-	env      Env
-	resource kube.Resource // of the workload
+	env       Env
+	workloads []workload
+}
+
+// workload is KIND/NAME, read.
+type workload struct {
+	text     string
+	resource kube.Resource
 	name     string
 }
 
@@ -29,8 +37,14 @@ func buildKubernetes(decode func(any) error) (Source, error) {
 	if err := decode(&s.KubernetesOptions); err != nil {
 		return nil, err
 	}
-	if (s.Workload == "") == (s.Selector == "") {
-		return nil, errors.New("want one of workload (e.g. deployment/checkout) and selector (e.g. app=checkout)")
+	given := 0
+	for _, is := range []bool{s.Workload != "", len(s.Workloads) > 0, s.Selector != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, errors.New("want one of workload (e.g. deployment/checkout), workloads (a list of them) and selector (e.g. app=checkout)")
 	}
 	if s.Selector != "" {
 		if err := kube.CheckSelector(s.Selector); err != nil {
@@ -38,9 +52,15 @@ func buildKubernetes(decode func(any) error) (Source, error) {
 		}
 		return &s, nil
 	}
-	var err error
-	if s.resource, s.name, err = kube.ParseWorkload(s.Workload); err != nil {
-		return nil, fmt.Errorf("workload: %w", err)
+	if s.Workload != "" {
+		s.Workloads = []string{s.Workload}
+	}
+	for _, text := range s.Workloads {
+		r, name, err := kube.ParseWorkload(text)
+		if err != nil {
+			return nil, fmt.Errorf("workload: %w", err)
+		}
+		s.workloads = append(s.workloads, workload{text, r, name})
 	}
 	return &s, nil
 }
@@ -60,43 +80,52 @@ func (s *kubernetes) Read(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	st := State{Unit: "pod"}
-	var pods []kube.Pod
+	st := State{Unit: "pod", From: "pods of " + strings.Join(s.Workloads, ", ")}
 	if s.Selector != "" {
-		st.From = "pods with " + clean.Cut(s.Selector, 300)
-		pods, err = c.Pods(ctx, "", s.Selector)
-	} else {
-		st.From = "pods of " + s.Workload
-		pods, err = s.ofWorkload(ctx, c, &st)
+		st.From = "pods with " + s.Selector
+		pods, err := c.Pods(ctx, "", s.Selector)
+		if err != nil {
+			return State{}, err
+		}
+		for _, p := range pods {
+			st.pod(p, false)
+		}
 	}
-	if err != nil {
-		return State{}, err
+	for _, w := range s.workloads {
+		if err := w.read(ctx, c, &st); err != nil {
+			return State{}, err
+		}
 	}
-	st.From += fmt.Sprintf(" in namespace %s of %s", c.Namespace(), c.Server())
-	for _, p := range pods {
-		s.pod(&st, p)
-	}
+	st.From = fmt.Sprintf("%s in namespace %s of %s", clean.Cut(st.From, 300), c.Namespace(), c.Server())
 	return st, nil
 }
 
-func (s *kubernetes) ofWorkload(ctx context.Context, c *kube.Client, st *State) ([]kube.Pod, error) {
-	w, err := c.Workload(ctx, s.resource, "", s.name)
+// read takes the pods of a workload.
+func (w workload) read(ctx context.Context, c *kube.Client, st *State) error {
+	is, err := c.Workload(ctx, w.resource, "", w.name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	st.Unsettled = w.Unsettled
-	own, others, err := c.PodsOf(ctx, w)
+	if is.Unsettled != "" {
+		st.Unsettled = clean.Cut(strings.TrimPrefix(st.Unsettled+"; ", "; ")+w.text+": "+is.Unsettled, 300)
+	}
+	own, others, err := c.PodsOf(ctx, is)
+	if err != nil {
+		return err
+	}
 	for _, p := range others {
 		o := p.Metadata.Controller()
-		st.leaveOut(fmt.Sprintf("pod %s: it has the labels of %s, but belongs to %s", p.Metadata.Name, s.Workload, orWord(o.Kind+"/"+o.Name, "nobody")))
+		st.leaveOut(fmt.Sprintf("pod %s: it has the labels of %s, but belongs to %s", p.Metadata.Name, w.text, strings.Trim(orWord(o.Kind, "nobody")+"/"+o.Name, "/")))
 	}
-	return own, err
+	for _, p := range own {
+		st.pod(p, w.resource == kube.Jobs)
+	}
+	return nil
 }
 
 // pod takes the containers of a pod. One that is being deleted, or that has ended, runs nothing any more; only a job's are there to end.
-func (s *kubernetes) pod(st *State, p kube.Pod) {
+func (st *State) pod(p kube.Pod, job bool) {
 	ended := p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed"
-	job := s.resource == kube.Jobs
 	switch {
 	case p.Metadata.Deleted != nil:
 		st.leaveOut(fmt.Sprintf("pod %s: it is being deleted", p.Metadata.Name))

@@ -259,6 +259,24 @@ func TestPodsOfAnother(t *testing.T) {
 	}
 }
 
+func TestSeveralWorkloads(t *testing.T) {
+	a := newAPI(t)
+	a.replies["/apis/apps/v1/namespaces/shop/deployments/checkout"] = aWorkload("Deployment", ``, `"observedGeneration":3,"replicas":1,"updatedReplicas":1`)
+	a.replies["/apis/apps/v1/namespaces/shop/statefulsets/checkout"] = aWorkload("StatefulSet", `,"replicas":2`, `"observedGeneration":4,"replicas":2,"updatedReplicas":1`)
+	a.replies[podsPath+"?app=x"] = podList(t, aPod(t, "a", "i:1", digestA, func(p *kube.Pod) { p.Metadata.Owners[0].UID = "w" }))
+	st, err := a.read(t, "kubernetes", KubernetesOptions{Workloads: []string{"deployment/checkout", "sts/checkout"}})
+	if err != nil || len(st.Containers) != 2 || !strings.HasPrefix(st.From, "pods of deployment/checkout, sts/checkout in namespace shop") {
+		t.Fatalf("got %+v, %v", st, err)
+	}
+	if want := "deployment/checkout: the cluster has not acted on the newest change yet; sts/checkout: the rollout is not over: 1 of 2 pods are of the newest version"; st.Unsettled != want {
+		t.Errorf("unsettled: %s", st.Unsettled)
+	}
+	a.replies[podsPath+"?app=x"] = `{}`
+	if st, err := a.read(t, "kubernetes", KubernetesOptions{Workload: "sts/checkout"}); err == nil || len(st.Containers) > 0 {
+		t.Errorf("half a state: %+v, %v", st, err)
+	}
+}
+
 // A job is there to end: its pods count when they have.
 func TestPodsOfAJob(t *testing.T) {
 	a := newAPI(t)

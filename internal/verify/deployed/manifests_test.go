@@ -320,6 +320,8 @@ func TestOptions(t *testing.T) {
 		{"manifests", ManifestOptions{Path: "a", Exclude: []string{"ok", "[a"}}, `exclude[1]: "[a" is no glob`},
 		{"kubernetes", KubernetesOptions{}, "want one of workload"},
 		{"kubernetes", KubernetesOptions{Workload: "deployment/a", Selector: "a=b"}, "want one of workload"},
+		{"kubernetes", KubernetesOptions{Workload: "deployment/a", Workloads: []string{"deployment/b"}}, "want one of workload"},
+		{"kubernetes", KubernetesOptions{Workloads: []string{"deployment/a", "b"}}, `got "b", want KIND/NAME`},
 		{"kubernetes", KubernetesOptions{Workload: "service/a"}, "with a KIND of"},
 		{"kubernetes", KubernetesOptions{Workload: "deployment/a/b"}, "want KIND/NAME"},
 		{"kubernetes", KubernetesOptions{Workload: "checkout"}, "want KIND/NAME"},

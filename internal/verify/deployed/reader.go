@@ -302,11 +302,11 @@ const maxLeftOut = 20
 
 func (r *reader) leaveOut(what string) { r.state.leaveOut(what) }
 
-func (s *State) leaveOut(what string) {
-	switch n := len(s.LeftOut); {
+func (st *State) leaveOut(what string) {
+	switch n := len(st.LeftOut); {
 	case n < maxLeftOut:
-		s.LeftOut = append(s.LeftOut, clean.Cut(what, 300))
+		st.LeftOut = append(st.LeftOut, clean.Cut(what, 300))
 	case n == maxLeftOut:
-		s.LeftOut = append(s.LeftOut, "and more")
+		st.LeftOut = append(st.LeftOut, "and more")
 	}
 }

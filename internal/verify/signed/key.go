@@ -81,7 +81,7 @@ func parseKey(b []byte) (crypto.PublicKey, error) {
 }
 
 func parsePEM(b []byte) (crypto.PublicKey, error) {
-	block, rest := pem.Decode(b)
+	block, rest := pem.Decode(bytes.TrimSpace(b))
 	switch {
 	case block == nil:
 		return nil, errors.New("want a PEM file with a public key (cosign.pub): this one is cut off or damaged")

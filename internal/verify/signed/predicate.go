@@ -26,13 +26,16 @@ func predicateTypes(name string) []string {
 	return []string{name}
 }
 
-// checkType accepts a known name or a URI. A word that is neither would only ever be missing.
+// checkType accepts a known name or a URI (old versions of cosign left its scheme out). A word that is neither would only ever be missing.
 func checkType(at report, name string) {
 	if _, ok := predicateNames[name]; ok {
 		return
 	}
 	u, err := url.Parse(name)
-	if err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "") && !strings.ContainsAny(name, " \t\n") {
+	host, _, hasPath := strings.Cut(name, "/")
+	switch {
+	case err != nil || strings.ContainsAny(name, " \t\n"):
+	case u.Scheme != "" && (u.Host != "" || u.Opaque != ""), hasPath && strings.Contains(host, "."):
 		return
 	}
 	names := make([]string, 0, len(predicateNames))

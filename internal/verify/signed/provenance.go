@@ -124,12 +124,13 @@ func (p *provenance) dependencies(ds []node) error {
 		repo, _ := splitSource(d.at("uri").text())
 		name := normalRepository(repo)
 		switch {
-		case !isGit(d):
-		case p.source == "" && !slices.Contains(names, name):
+		case p.source != "":
+			if name != "" && name == normalRepository(p.source) {
+				p.addCommit(d)
+			}
+		case isGit(d) && !slices.Contains(names, name):
 			names = append(names, name)
 			found = append(found, d)
-		case p.source != "" && name != "" && name == normalRepository(p.source):
-			p.addCommit(d)
 		}
 	}
 	switch {

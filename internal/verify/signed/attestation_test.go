@@ -1,0 +1,400 @@
+package signed
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/registry/fake"
+	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify/signed/forge"
+)
+
+// provenance1 is what GitHub's attest-build-provenance writes.
+const provenance1 = `{"buildDefinition":{"buildType":"https://actions.github.io/buildtypes/workflow/v1","externalParameters":{"workflow":{
+ "ref":"refs/tags/v1","repository":"https://github.com/acme/app","path":".github/workflows/build.yml"}},
+ "internalParameters":{"github":{"event_name":"push","runner_environment":"github-hosted"}},
+ "resolvedDependencies":[{"uri":"git+https://github.com/acme/app@refs/tags/v1","digest":{"gitCommit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}]},
+ "runDetails":{"builder":{"id":"https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1"},"metadata":{"invocationId":"https://github.com/acme/app/actions/runs/1/attempts/1"}}}`
+
+var thisRelease = release.Release{Service: "checkout", Commit: commit, Ref: "refs/tags/v1", Repository: "acme/app",
+	Run: release.Run{Platform: "github", URL: "https://github.com/acme/app/actions/runs/1"}}
+
+func attestationsOf(t testing.TB, s *Signature, list ...Attestation) *Attestations {
+	t.Helper()
+	a, err := NewAttestations(t.Context(), list, s, GitHub{}, "")
+	must(t, err)
+	a.lag = 0
+	return a
+}
+
+func byKey(k forge.Key) *Signature { return &Signature{Signer: Signer{Key: k.Path, IgnoreTlog: true}} }
+
+// verifyOne asks for one attestation of an image.
+func verifyOne(t testing.TB, a *Attestations, w *fake.Registry, digests ...string) (verdict.Finding, error) {
+	t.Helper()
+	fs, err := a.Verify(t.Context(), client(), subjectOf(t, w, digests...), thisRelease)
+	if err != nil {
+		return verdict.Finding{}, err
+	}
+	if len(fs) != 1 {
+		t.Fatalf("%d findings, want one", len(fs))
+	}
+	return fs[0], nil
+}
+
+func TestAttestations(t *testing.T) {
+	k, stranger := forge.NewKey(t), forge.NewKey(t)
+	bundle := func(k forge.Key, stmt func(d string) []byte) func(*fake.Registry, string) {
+		return func(w *fake.Registry, d string) { forge.Refer(t, w, d, k.Bundle(t, stmt(d))) }
+	}
+	tag := func(k forge.Key, stmt func(d string) []byte) func(*fake.Registry, string) {
+		return func(w *fake.Registry, d string) { forge.AttestTag(t, w, d, k.Envelope(t, stmt(d))) }
+	}
+	of := func(predicateType, predicate string) func(d string) []byte {
+		return func(d string) []byte { return forge.Attest(d, predicateType, predicate) }
+	}
+	slsa := of(forge.SLSAType, provenance1)
+	subjects := func(text string) func(d string) []byte {
+		return func(d string) []byte {
+			return bytes.Replace(slsa(d), fmt.Appendf(nil, `[{"digest":{"sha256":%q}}]`, d[7:]), []byte(strings.ReplaceAll(text, "DIGEST", d[7:])), 1)
+		}
+	}
+	many := func(n int) string {
+		return "[" + strings.Repeat(`{"digest":{"sha256":"`+strings.Repeat("0", 64)+`"}},`, n-1) + `{"digest":{"sha256":"DIGEST"}}]`
+	}
+	replace := func(old, with string) func(d string) []byte {
+		return func(d string) []byte { return bytes.Replace(slsa(d), []byte(old), []byte(with), 1) }
+	}
+	wanted := Attestation{Type: "slsa-provenance"}
+	for _, tt := range []struct {
+		name string
+		by   forge.Key
+		stmt func(d string) []byte
+		want verdict.Outcome
+		says string
+	}{
+		{"good", k, slsa, verdict.Pass, "has SLSA provenance by the key cosign.pub"},
+		{"provenance v0.2", k, of(slsaV0, `{}`), verdict.Pass, "has SLSA provenance"},
+		{"other key", stranger, slsa, verdict.Fail, "it was not made with the key cosign.pub"},
+		{"other type", k, of("https://spdx.dev/Document", "{}"), verdict.Fail, "has no SLSA provenance; it has https://spdx.dev/Document"},
+		{"type with a slash behind", k, of(forge.SLSAType+"/", "{}"), verdict.Fail, "has no SLSA provenance"},
+		{"type in other case", k, of("https://SLSA.dev/provenance/v1", "{}"), verdict.Fail, "has no SLSA provenance"},
+		{"signature as attestation", k, of(forge.SignType, "{}"), verdict.Fail, "has no SLSA provenance"},
+		{"other digest", k, func(string) []byte { return slsa(nowhere) }, verdict.Fail, "it is about sha256:000000000000…, not about this image"},
+		{"statement v0.1", k, replace("Statement/v1", "Statement/v0.1"), verdict.Pass, "has SLSA provenance"},
+		{"statement of another version", k, replace("Statement/v1", "Statement/v2"), verdict.Fail, "want in-toto v0.1 or v1"},
+		{"no statement type", k, replace(`"_type"`, `"_kind"`), verdict.Fail, "its statement has no _type"},
+		{"no predicate type", k, replace(`"predicateType"`, `"PredicateType"`), verdict.Fail, "its statement has no predicateType"},
+		{"no subject", k, subjects(`[]`), verdict.Fail, "it has no subject"},
+		{"null subject", k, subjects(`null`), verdict.Fail, "it has no subject"},
+		{"a subject that is null", k, subjects(`[null,{"digest":{"sha256":"DIGEST"}}]`), verdict.Fail, "refused"},
+		{"subject is no list", k, subjects(`{"digest":{"sha256":"DIGEST"}}`), verdict.Fail, "subject is no list"},
+		{"1024 subjects", k, subjects(many(1024)), verdict.Pass, "has SLSA provenance"},
+		{"1025 subjects", k, subjects(many(1025)), verdict.Fail, "1025 subjects, want at most 1024"},
+		{"other algorithm", k, subjects(`[{"digest":{"sha512":"DIGEST"}}]`), verdict.Fail, "its subject has no sha256 digest"},
+		{"algorithm in upper case", k, subjects(`[{"digest":{"SHA256":"DIGEST"}}]`), verdict.Fail, "its subject has no sha256 digest"},
+		{"digest with its algorithm in it", k, subjects(`[{"digest":{"sha256":"sha256:DIGEST"}}]`), verdict.Fail, "not about this image"},
+		{"one of two subjects", k, subjects(`[{"name":"a","digest":{"sha256":"00"}},{"name":"b","digest":{"sha256":"DIGEST"}}]`), verdict.Pass, "has SLSA provenance"},
+		{"a key twice", k, replace(`"subject":`, `"subject":[{"digest":{"sha256":"00"}}],"subject":`), verdict.Fail, `the key "subject" is there twice`},
+		{"subject in another case", k, replace(`"predicateType"`, `"Subject":[],"predicateType"`), verdict.Fail, "refused"}, // for the libraries it is the subject
+		{"text behind it", k, func(d string) []byte { return append(slsa(d), "{}"...) }, verdict.Fail, "refused"},
+		{"no JSON", k, func(string) []byte { return []byte("hello") }, verdict.Fail, "it holds no statement"},
+	} {
+		for form, attest := range map[string]func(*fake.Registry, string){"tag": tag(tt.by, tt.stmt), "bundle": bundle(tt.by, tt.stmt)} {
+			t.Run(tt.name+"/"+form, func(t *testing.T) {
+				w, d := image(t)
+				attest(w, d)
+				f, err := verifyOne(t, attestationsOf(t, byKey(k), wanted), w, d)
+				expect(t, f, err, tt.want, tt.says)
+				if tt.want == verdict.Fail && f.Reason != reasonAttestation {
+					t.Errorf("reason %q", f.Reason)
+				}
+			})
+		}
+	}
+}
+
+// One bad and one good: it passes, and both are reported.
+func TestBadAndGoodAttestation(t *testing.T) {
+	k, stranger := forge.NewKey(t), forge.NewKey(t)
+	w, d := image(t)
+	stmt := forge.Attest(d, forge.SLSAType, provenance1)
+	forge.AttestTag(t, w, d, stranger.Envelope(t, stmt))
+	forge.Refer(t, w, d, k.Bundle(t, stmt))
+	forge.Refer(t, w, d, []byte("broken"))
+	f, err := verifyOne(t, attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance"}), w, d)
+	expect(t, f, err, verdict.Pass, "; 3 were found")
+	bad := 0
+	for _, e := range f.Evidence {
+		if strings.HasPrefix(e.Got, "refused") {
+			bad++
+		}
+	}
+	if len(f.Evidence) != 3 || bad != 2 {
+		t.Errorf("%+v", f.Evidence)
+	}
+}
+
+// Keyless, in both forms and with both kinds of log entry; each attestation may have a signer of its own.
+func TestKeylessAttestations(t *testing.T) {
+	sg := forge.NewSigstore(t)
+	s := keyless(t, exact, sg)
+	other := s.Signer
+	other.Keyless = &Keyless{Certificate: Certificate{Issuer: forge.Issuer, Identity: "https://github.com/acme/scan/.github/workflows/scan.yml@refs/heads/main"}}
+	for name, attest := range map[string]func(w *fake.Registry, d string, stmt []byte, o forge.Signing){
+		"tag": func(w *fake.Registry, d string, stmt []byte, o forge.Signing) {
+			forge.AttestTag(t, w, d, sg.Envelope(t, stmt, o))
+		},
+		"tag, old log entry": func(w *fake.Registry, d string, stmt []byte, o forge.Signing) {
+			o.InTotoEntry = true
+			forge.AttestTag(t, w, d, sg.Envelope(t, stmt, o))
+		},
+		"bundle": func(w *fake.Registry, d string, stmt []byte, o forge.Signing) {
+			forge.Refer(t, w, d, sg.Bundle(t, stmt, o))
+		},
+	} {
+		for _, tt := range []struct {
+			name string
+			o    forge.Signing
+			want verdict.Outcome
+			says string
+		}{
+			{"honest", forge.Signing{}, verdict.Pass, "by " + forge.Identity},
+			{"other signer", forge.Signing{Identity: "https://github.com/evil/x"}, verdict.Fail, "another signer: identity: got https://github.com/evil/x"},
+			{"not logged", forge.Signing{NotLogged: true}, verdict.Fail, "it has no proof of the transparency log"},
+			{"expired", forge.Signing{Logged: 30 * time.Minute}, verdict.Fail, "the certificate had expired"},
+			{"no promise", forge.Signing{NoPromise: true}, verdict.Fail, "signed certificate timestamp"},
+		} {
+			t.Run(name+"/"+tt.name, func(t *testing.T) {
+				w, d := image(t)
+				attest(w, d, forge.Attest(d, forge.SLSAType, provenance1), tt.o)
+				f, err := verifyOne(t, attestationsOf(t, &s, Attestation{Type: "slsa-provenance"}), w, d)
+				expect(t, f, err, tt.want, tt.says)
+			})
+		}
+		t.Run(name+"/its own signer", func(t *testing.T) {
+			w, d := image(t)
+			attest(w, d, forge.Attest(d, "https://example.com/scan", `{}`), forge.Signing{Identity: other.Keyless.Identity})
+			a := attestationsOf(t, &s, Attestation{Type: "https://example.com/scan", Signer: other})
+			f, err := verifyOne(t, a, w, d)
+			expect(t, f, err, verdict.Pass, "acme/scan")
+			f, err = verifyOne(t, attestationsOf(t, &s, Attestation{Type: "https://example.com/scan"}), w, d)
+			expect(t, f, err, verdict.Fail, "another signer")
+		})
+	}
+}
+
+// Several wanted: one finding each, in their order, and every document is read once.
+func TestSeveralAttestations(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	forge.ReferNoted(t, w, d, forge.SLSAType, k.Bundle(t, forge.Attest(d, forge.SLSAType, provenance1)))
+	forge.ReferNoted(t, w, d, "https://cyclonedx.org/bom", k.Bundle(t, forge.Attest(d, "https://cyclonedx.org/bom", `{}`)))
+	forge.ReferNoted(t, w, d, "https://example.com/other", k.Bundle(t, forge.Attest(d, "https://example.com/other", `{}`)))
+	a := attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance"}, Attestation{Type: "cyclonedx"})
+	w.Forget()
+	fs, err := a.Verify(t.Context(), client(), subjectOf(t, w, d), thisRelease)
+	must(t, err)
+	asked := w.Requests()
+	a = attestationsOf(t, byKey(k), Attestation{Type: "spdx"}, Attestation{Type: "slsa-provenance"}, Attestation{Type: "cyclonedx"}, Attestation{Type: "slsa-provenance", Condition: "false"})
+	fs, err = a.Verify(t.Context(), client(), subjectOf(t, w, d), thisRelease)
+	must(t, err)
+	var got []string
+	for _, f := range fs {
+		got = append(got, f.Outcome.String())
+		if f.Check != checkAttestationName || f.Doc != "verify-attestation" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if fmt.Sprint(got) != "[fail pass pass fail]" {
+		t.Errorf("got %v\n%+v", got, fs)
+	}
+	if !strings.Contains(fs[0].Summary, "it has https://cyclonedx.org/bom, https://example.com/other, https://slsa.dev/provenance/v1") {
+		t.Error(fs[0].Summary)
+	}
+	blobs := 0
+	for _, r := range asked {
+		if strings.Contains(r, "/blobs/") {
+			blobs++
+		}
+	}
+	if blobs != 2 {
+		t.Errorf("%d blobs were read, want the two that are wanted:\n%s", blobs, strings.Join(asked, "\n"))
+	}
+	if fs, err := attestationsOf(t, nil).Verify(t.Context(), client(), subjectOf(t, w, d), thisRelease); len(fs) > 0 || err != nil {
+		t.Errorf("nothing is wanted: %v %v", fs, err)
+	}
+	if _, err := NewAttestations(t.Context(), []Attestation{{Type: "spdx"}}, nil, GitHub{}, ""); err == nil || !strings.Contains(err.Error(), "does not say who must have made it") {
+		t.Errorf("nobody is named: %v", err)
+	}
+}
+
+// Provenance on the index counts for its platform; that of a platform does not count for the index.
+func TestAttestationOfIndexAndChild(t *testing.T) {
+	k := forge.NewKey(t)
+	w := fake.New(t)
+	multi := fake.Index(t, "one", "linux/amd64", "linux/arm64")
+	index := w.Push(":v1", multi)
+	child := fake.DigestOf(t, fake.ChildOf(t, multi, 0))
+	a := attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance"})
+	forge.Refer(t, w, index, k.Bundle(t, forge.Attest(index, forge.SLSAType, provenance1)))
+	f, err := verifyOne(t, a, w, child, index)
+	expect(t, f, err, verdict.Pass, "")
+	f, err = verifyOne(t, a, w, child)
+	expect(t, f, err, verdict.Fail, "does not count for the index, nor the other way round")
+
+	other := w.Push(":v2", fake.Index(t, "two", "linux/amd64"))
+	forge.Refer(t, w, child, k.Bundle(t, forge.Attest(child, forge.SLSAType, provenance1)))
+	f, err = verifyOne(t, a, w, other)
+	expect(t, f, err, verdict.Fail, "has no SLSA provenance")
+}
+
+// What the provenance must say, compared with the configuration and with the release.
+func TestProvenance(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, forge.SLSAType, provenance1)))
+	for _, tt := range []struct {
+		name string
+		p    Provenance
+		r    release.Release
+		want verdict.Outcome
+		says string
+	}{
+		{"all of it", Provenance{Builder: "https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1", Source: "https://github.com/acme/app", Ref: "refs/tags/v1",
+			Commit: commit, Workflow: ".github/workflows/build.yml"}, thisRelease, verdict.Pass, "from https://github.com/acme/app at refs/tags/v1 commit " + commit},
+		{"of the release", Provenance{Source: "release", Ref: "release", Commit: "release"}, thisRelease, verdict.Pass, "commit " + commit},
+		{"each version of a builder", Provenance{Builder: "https://github.com/acme/app/.github/workflows/build.yml"}, thisRelease, verdict.Pass, ""},
+		{"source by ssh", Provenance{Source: "git@github.com:Acme/App.git"}, thisRelease, verdict.Pass, ""},
+		{"other builder", Provenance{Builder: "https://github.com/acme/app"}, thisRelease, verdict.Fail, "builder: got https://github.com/acme/app/.github/workflows/build.yml@refs/tags/v1, want https://github.com/acme/app"},
+		{"other source", Provenance{Source: "https://github.com/acme/app2"}, thisRelease, verdict.Fail, "source: got https://github.com/acme/app, want https://github.com/acme/app2"},
+		{"other host", Provenance{Source: "https://github.acme.example/acme/app"}, thisRelease, verdict.Fail, "source: got"},
+		{"other ref", Provenance{Ref: "refs/heads/main"}, thisRelease, verdict.Fail, "ref: got refs/tags/v1, want refs/heads/main"},
+		{"other commit", Provenance{Commit: strings.Repeat("b", 40)}, thisRelease, verdict.Fail, "commit: got " + commit},
+		{"other workflow", Provenance{Workflow: ".github/workflows/test.yml"}, thisRelease, verdict.Fail, "workflow: got .github/workflows/build.yml"},
+		{"several differences", Provenance{Ref: "refs/heads/main", Commit: strings.Repeat("b", 40)}, thisRelease, verdict.Fail, "ref: got refs/tags/v1, want refs/heads/main; commit: got"},
+		{"the release is another commit", Provenance{Commit: "release"}, release.Release{Commit: strings.Repeat("c", 40)}, verdict.Fail, "want cccc"},
+		{"GitLab tells a tag by its name", Provenance{Ref: "release"}, release.Release{Ref: "v1"}, verdict.Pass, ""},
+		{"the release's commit is not known", Provenance{Commit: "release", Ref: "release"}, release.Release{}, verdict.Unknown, "the commit and ref of this deploy is not known"},
+		{"the release's host is not known", Provenance{Source: "release"}, release.Release{Repository: "acme/app"}, verdict.Unknown, "the source repository of this deploy is not known"},
+		{"the run is of another repository", Provenance{Source: "release"}, release.Release{Repository: "acme/app", Run: release.Run{URL: "https://evil.example/acme/app2/x"}}, verdict.Unknown, "not known"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance", Provenance: &tt.p})
+			fs, err := a.Verify(t.Context(), client(), subjectOf(t, w, d), tt.r)
+			must(t, err)
+			expect(t, fs[0], err, tt.want, tt.says)
+			if tt.want == verdict.Fail && fs[0].Reason != reasonProvenance {
+				t.Errorf("reason %q", fs[0].Reason)
+			}
+			if tt.want == verdict.Fail && !slices.ContainsFunc(fs[0].Evidence, func(e verdict.Evidence) bool { return e.Got != "" && e.Want != "" && strings.Contains(e.What, ", ") }) {
+				t.Errorf("no evidence of the difference: %+v", fs[0].Evidence)
+			}
+		})
+	}
+}
+
+// A bundle of another build beside the right one: at least one good is needed, both are told.
+func TestTwoProvenances(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, forge.SLSAType, strings.ReplaceAll(provenance1, commit, strings.Repeat("b", 40)))))
+	a := attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance", Provenance: &Provenance{Commit: "release"}})
+	f, err := verifyOne(t, a, w, d)
+	expect(t, f, err, verdict.Fail, "it says otherwise than it must")
+	forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, forge.SLSAType, provenance1)))
+	f, err = verifyOne(t, a, w, d)
+	expect(t, f, err, verdict.Pass, "2 were found")
+}
+
+func TestConditions(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, "https://example.com/scan", `{"critical":0,"score":6.5,"found":["CVE-1","CVE-2"],"scanner":{"name":"grype"},"commit":"`+commit+`"}`)))
+	for _, tt := range []struct {
+		check string
+		want  verdict.Outcome
+		says  string
+	}{
+		{"predicate.critical == 0", verdict.Pass, "has attestation https://example.com/scan"},
+		{"predicate.score < 7", verdict.Pass, ""},
+		{"predicate.score < 7 && !predicate.found.exists(f, f == 'CVE-3')", verdict.Pass, ""},
+		{"predicate.commit == release.commit && release.service == 'checkout'", verdict.Pass, ""},
+		{"subject.exists(s, s.digest.sha256.size() == 64)", verdict.Pass, ""},
+		{"predicateType == 'https://example.com/scan'", verdict.Pass, ""},
+		{"has(predicate.missing) || predicate.scanner.name.matches('^gr')", verdict.Pass, ""},
+		{"predicate.critical > 0", verdict.Fail, "is false"},
+		{"predicate.missing == 0", verdict.Fail, "can't be evaluated: no such key: missing"},
+		{"predicate.found[7] == 'x'", verdict.Fail, "can't be evaluated"},
+		{"predicate.scanner.name", verdict.Fail, "gives string, want true or false"},
+		{"predicate.critical", verdict.Fail, "want true or false"},
+		{"predicate.scanner", verdict.Fail, "want true or false"},
+		{"release.nobody == ''", verdict.Fail, "can't be evaluated"},
+		{"[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, [1,2,3,4,5,6,7,8,9].all(f, [1,2,3,4,5,6,7,8,9].all(g, g > 0)))))))",
+			verdict.Fail, "cost limit exceeded"},
+	} {
+		f, err := verifyOne(t, attestationsOf(t, byKey(k), Attestation{Type: "https://example.com/scan", Condition: tt.check}), w, d)
+		expect(t, f, err, tt.want, tt.says)
+	}
+}
+
+// An outage while attestations are read is no missing attestation.
+func TestAttestationOutage(t *testing.T) {
+	k := forge.NewKey(t)
+	for _, at := range []string{".att", "/referrers/", "/blobs/"} {
+		w, d := image(t)
+		forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, forge.SLSAType, provenance1)))
+		w.Evil = func(rw http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, at) {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+				return true
+			}
+			return false
+		}
+		f, err := verifyOne(t, attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance"}), w, d)
+		if err == nil || f.Check != "" {
+			t.Errorf("outage of %s: error %v, finding %+v", at, err, f)
+		}
+	}
+}
+
+// A flood of large documents is not read to its end, and proves nothing.
+func TestManyLargeAttestations(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	large := forge.Raw{Bytes: bytes.Repeat([]byte(" "), 15<<20)}
+	for i := range 6 {
+		large.Bytes[0] = byte('a' + i)
+		forge.Refer(t, w, d, large.Bytes)
+	}
+	a := attestationsOf(t, byKey(k), Attestation{Type: "spdx"})
+	w.Forget()
+	f, err := verifyOne(t, a, w, d)
+	expect(t, f, err, verdict.Unknown, "the others were not read")
+	blobs := 0
+	for _, r := range w.Requests() {
+		if strings.Contains(r, "/blobs/") {
+			blobs++
+		}
+	}
+	if blobs > 10 { // five a look
+		t.Errorf("%d blobs were read", blobs)
+	}
+}
+
+// An attestation that shows up while the index catches up.
+func TestLateAttestation(t *testing.T) {
+	k := forge.NewKey(t)
+	w, d := image(t)
+	a := attestationsOf(t, byKey(k), Attestation{Type: "slsa-provenance"})
+	a.lag = 300 * time.Millisecond
+	time.AfterFunc(50*time.Millisecond, func() { forge.Refer(t, w, d, k.Bundle(t, forge.Attest(d, forge.SLSAType, provenance1))) })
+	f, err := verifyOne(t, a, w, d)
+	expect(t, f, err, verdict.Pass, "")
+}

@@ -15,7 +15,7 @@ var pure = []string{"judge", "release", "verdict", "cause", "clean"}
 var stages = map[string][]string{ // stage -> its own folders
 	"preflight": nil,
 	"verify":    {"verify/artifact", "verify/built", "verify/deployed", "verify/signed"},
-	"diff":      {"diff/source"},
+	"diff":      {"diff/source", "diff/format", "diff/policy"},
 	"mark":      {"mark/sink"},
 	"bake":      {"bake/metric"},
 }
@@ -41,6 +41,9 @@ func TestDependencyRule(t *testing.T) {
 	}
 	if contains(imports["diff"], "diff/source") {
 		t.Error("diff is pure and imports its sources")
+	}
+	if contains(imports["diff"], "diff/format") {
+		t.Error("diff is pure and imports its formats")
 	}
 }
 

@@ -17,6 +17,7 @@
 //	               verify/deployed/: what is declared and what runs, one file a source
 //	               verify/signed/: signatures and attestations (the only place that imports cosign); forge/ signs for tests
 //	diff/       2  what changed in its configuration: pure tree diff + rules      diff/source/: where a state comes from
+//	               diff/format/: how a state is written, one file a format (pure)
 //	mark/       3  tell the observability tools: Open at the start, Seal at the end      mark/sink/: one file a tool
 //	bake/       4  watch it: the loop, and from a backend to counts      bake/metric/: one file a metrics backend
 //	judge/      pure: samples in, judgement and its reasons out; no I/O, no clock
@@ -49,6 +50,7 @@
 //	a source of the built digest    verify/built/NAME.go, one line in built.Sources
 //	a place where images run        verify/deployed/NAME.go, one line in deployed.Sources
 //	a configuration source  diff/source/NAME.go, one line in source.Sources
+//	a configuration format  diff/format/NAME.go, and its line in the syntaxes or dialects
 //	a CI platform           ci/NAME.go, one line in ci.Platforms
 //	a ledger store          record/NAME.go, one line in record.Stores
 //	a check                 the finding where it is found, its page in docs/checks/, named by Finding.Doc

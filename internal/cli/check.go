@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/bake"
+	"github.com/bakegate/bakegate/internal/clean"
 )
 
 // checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody
@@ -54,6 +55,16 @@ func (l *loaded) doing() [][2]string {
 		}
 		if f.Verify.Signature != nil {
 			add("verify", "every image must be signed")
+		}
+		for _, a := range f.Verify.Attestations {
+			add("verify", "every image must have a signed attestation: %s", clean.Cut(a.Type, 120))
+		}
+		for _, d := range f.Verify.Deployed {
+			when := "before the deploy"
+			if d.Source.Behind() {
+				when = "behind the deploy, at the end"
+			}
+			add("verify", "what %s says must be these images (asked %s)", d.Kind, when)
 		}
 	}
 	if f.Diff != nil {

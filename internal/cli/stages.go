@@ -133,9 +133,7 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 }
 
 func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	if r, ok := spec.Source.(interface{ SetRoot(dir string) }); ok {
-		r.SetRoot(s.file.Dir)
-	}
+	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry})
 	return spec.Source.Snapshot(ctx)
 }
 

@@ -12,14 +12,21 @@ import (
 
 // add notes a difference at the path. One of the nodes is nil where a whole object is on one side alone.
 func (c *comparer) add(class Class, a, b *Node, sa, sb scope) {
-	if class != Changed {
-		c.changes = append(c.changes, c.oneSided(class, either(a, b), sa))
-		return
+	c.changes = append(c.changes, c.differ(class, a, b, sa, sb))
+}
+
+// differ makes the change of a difference at the path.
+func (c *comparer) differ(class Class, a, b *Node, sa, sb scope) Change {
+	if class == Missing || class == Extra {
+		return c.oneSided(class, either(a, b), sa)
 	}
-	ch := c.change(Changed, a, b)
-	ch.From, ch.To, ch.Secret = c.mask.pair(a, b, sa, sb)
+	ch := c.change(class, a, b)
+	ch.From, ch.To, ch.Secret = c.mask.pair(a, b, sa, sb, class != Changed || a.Type == "null" || b.Type == "null")
+	if class == Changed && !ch.Secret {
+		ch.Swap = swapOf(a, b)
+	}
 	c.judge(&ch, sided{c.previous, a, sa}, sided{c.target, b, sb})
-	c.changes = append(c.changes, ch)
+	return ch
 }
 
 func either[T any](a, b *T) *T {
@@ -54,7 +61,7 @@ func (c *comparer) oneSided(class Class, n *Node, s scope) Change {
 
 // reordered notes that a list has the same items in another order.
 func (c *comparer) reordered(a, b *Node, from, to string) {
-	ch := c.change(Changed, a, b)
+	ch := c.change(Reordered, a, b)
 	ch.From, ch.To = clean.Cut(from, maxShown), clean.Cut(to, maxShown)
 	ch.Secret = strings.Contains(from+to, secretText)
 	if ch.From == ch.To {
@@ -67,6 +74,9 @@ func (c *comparer) reordered(a, b *Node, from, to string) {
 func (c *comparer) change(class Class, a, b *Node) Change {
 	ch := Change{Class: class, Object: c.id, segments: slices.Clone(c.printable())}
 	ch.Path = render(ch.segments)
+	if c.both() && c.reason != ByName && c.reason != ByVersion && c.id.Kind != "*" {
+		ch.Paired = c.reason
+	}
 	if a != nil && c.previous != nil {
 		ch.FromAt = c.position(c.previous, a)
 	}
@@ -89,15 +99,13 @@ type sided struct {
 
 // judge asks the rules. A forbidden value may stand below the change: what is missing as a whole is missing in all its parts.
 func (c *comparer) judge(ch *Change, a, b sided) {
-	if e := c.rules.expected(c.id, c.names, ch.segments); e != nil {
-		ch.Rule = &e.rule
-	}
+	c.rules.judge(ch, c.names, a.node, b.node)
 	for i, f := range c.rules.forbids {
-		if !f.wants(ch.Class) || !(f.pattern.object(c.id, c.names)) {
+		if !(f.wants(ch.Class) || ch.Class.changes() && f.wants(Changed)) || !f.pattern.object(c.id, c.names) {
 			continue
 		}
 		switch {
-		case f.pattern.path(ch.segments):
+		case f.pattern.path(ch.segments) && f.values.meet(a.node, b.node):
 			ch.forbids = append(ch.forbids, hit{i, ch.Path, ch.at(), ""})
 		case !c.below(ch, i, a):
 			c.below(ch, i, b)
@@ -106,7 +114,7 @@ func (c *comparer) judge(ch *Change, a, b sided) {
 }
 
 func (c Change) at() Position {
-	if c.ToAt.Line > 0 {
+	if c.ToAt.Line > 0 || c.FromAt.File == "" {
 		return c.ToAt
 	}
 	return c.FromAt
@@ -124,7 +132,7 @@ func (c *comparer) below(ch *Change, rule int, v sided) bool {
 			return
 		}
 		c.push(seg)
-		if path := c.printable(); c.rules.forbids[rule].pattern.path(path) {
+		if path := c.printable(); c.rules.forbids[rule].covers(path, ch.Class, child) {
 			shown, _ := c.mask.show(child, s)
 			ch.forbids = append(ch.forbids, hit{rule, render(path), c.position(v.object, child), shown})
 			found = true
@@ -134,7 +142,7 @@ func (c *comparer) below(ch *Change, rule int, v sided) bool {
 		c.pop()
 	}
 	for _, k := range sortedKeys(n.Fields) {
-		if !c.silent(k, n.Fields[k]) {
+		if !c.quiet(k, n.Fields[k]) {
 			visit(field(k), n.Fields[k], c.mask.field(v.scope, n, k))
 		}
 	}
@@ -157,8 +165,8 @@ func (m *masker) show(n *Node, s scope) (shown string, secret bool) {
 	return clean.Cut(typed(n, masked), maxShown), hidden
 }
 
-// pair gives two values that differ, around the place where they do.
-func (m *masker) pair(a, b *Node, sa, sb scope) (from, to string, secret bool) {
+// pair gives two values that differ, around the place where they do; typed says that their types are a part of the difference.
+func (m *masker) pair(a, b *Node, sa, sb scope, typed bool) (from, to string, secret bool) {
 	if hides(a, sa) || hides(b, sb) {
 		return secretText, secretChanged, true
 	}
@@ -168,7 +176,7 @@ func (m *masker) pair(a, b *Node, sa, sb scope) (from, to string, secret bool) {
 	if x == y && secret {
 		return secretText, secretChanged, true
 	}
-	if a.Type != b.Type && a.scalar() && b.scalar() {
+	if typed && a.Type != b.Type && a.scalar() && b.scalar() {
 		x, y = withType(a, x), withType(b, y)
 	}
 	x, y = window(x, y)

@@ -1,37 +1,77 @@
 package diff
 
 import (
+	"math"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/httpx"
 )
 
-// Compare says how target differs from previous, what of it the rules expect or forbid, and what to think of it. today is the day on
-// which it is asked, in the time zone in which rules expire; its time of day does not count.
-//
-// The same trees, rules and day give the same bytes. Nothing in the result holds a secret.
+// Options say how two states are compared.
+type Options struct {
+	Rules Rules
+	// Today is the day on which it is asked, in the time zone in which rules expire; its time of day does not count.
+	Today time.Time
+	// Key is what the fingerprints of secrets in records were made with. Without it the secrets of a record can't be compared.
+	Key httpx.Secret
+}
+
+// Compare is Options.Compare for states that hold no fingerprints.
 func Compare(previous, target Tree, rules Rules, today time.Time) Result {
-	m := newMasker()
-	m.learn(previous, target)
-	c := &comparer{mask: m, rules: newRuleSet(rules, today)}
+	return Options{Rules: rules, Today: today}.Compare(previous, target)
+}
+
+// Compare says how target differs from previous, what of it the rules expect or forbid, and what to think of it.
+//
+// The same trees and options give the same bytes. Nothing in the result holds a secret.
+func (o Options) Compare(previous, target Tree) Result {
 	ps := pairObjects(previous.Objects, target.Objects)
-	r := Result{Previous: m.name(previous.Name), Target: m.name(target.Name)}
-	c.namespace(ps)
-	names := map[ObjectID][]string{}
+	c := &comparer{mask: newMasker(), rules: newRuleSet(o.Rules, o.Today), prints: newFingerprints(o.Key), amounts: map[[2]string]bool{}}
+	c.look(ps)
+	r := Result{Previous: c.mask.name(previous.Name), Target: c.mask.name(target.Name)}
+	c.tellOnce(ps)
 	for _, p := range ps.pairs {
 		r.Objects.count(p)
-		c.object(p)
-		if c.names != nil {
-			names[c.id] = append(names[c.id], c.names...)
+		if !p.identical {
+			c.object(p)
 		}
 	}
-	r.Changes = c.changes
-	c.rules.count(r.Changes, func(ch Change) []string { return names[ch.Object] })
+	r.Changes, r.Pairs = c.changes, c.paired(ps)
+	c.rules.count(r.Changes)
+	beyond := c.beyond(ps, previous, target, o.Rules)
 	for _, e := range c.rules.expects {
 		r.Suppressed = append(r.Suppressed, e.used)
 	}
-	r.Findings = c.findings(r, skipped(m, previous), skipped(m, target))
+	r.Findings = append(c.findings(r, skipped(c.mask, previous), skipped(c.mask, target)), beyond...)
 	return r
+}
+
+// look looks at all pairs before they are compared: which are the same, what is secret, and what is in the states that decides how other
+// objects are compared.
+func (c *comparer) look(ps pairing) {
+	for i := range ps.pairs {
+		p := &ps.pairs[i]
+		p.identical = p.both() && equal(p.previous.Root, p.target.Root)
+		switch p.either().Kind {
+		case "HorizontalPodAutoscaler", "ScaledObject":
+			c.autoscaled = true
+		case "ConfigMap", "Secret":
+			c.configured = c.configured || !p.identical
+		}
+	}
+	c.mask.learn(ps.pairs)
+}
+
+// paired lists the pairs that were found by something else than their name.
+func (c *comparer) paired(ps pairing) []Paired {
+	var out []Paired
+	for _, p := range ps.pairs {
+		if p.both() && p.reason != ByName && p.reason != ByVersion {
+			out = append(out, Paired{c.identify(p.previous), c.identify(p.target), p.reason, math.Round(p.confidence*100) / 100})
+		}
+	}
+	return out
 }
 
 func (c *Counts) count(p pair) {
@@ -49,47 +89,6 @@ func (c *Counts) count(p pair) {
 	default:
 		c.Paired++
 	}
-}
-
-// namespace tells once that all objects live in another namespace.
-func (c *comparer) namespace(ps pairing) {
-	if !ps.moved {
-		return
-	}
-	first := func(side func(pair) *Object) *Object {
-		for _, p := range ps.pairs {
-			if o := side(p); p.moved && o != nil && o.Namespace != "" {
-				return o
-			}
-		}
-		return nil
-	}
-	c.pair = pair{previous: first(func(p pair) *Object { return p.previous }), target: first(func(p pair) *Object { return p.target })}
-	if c.previous == nil && c.target == nil {
-		return // nothing was paired by it: each object tells its own
-	}
-	c.shown = c.shown[:0]
-	c.id, c.names, c.path = ObjectID{Kind: "*", Name: "*"}, nil, []segment{field("metadata"), field("namespace")}
-	a, b := namespaceNode(c.previous), namespaceNode(c.target)
-	switch {
-	case b == nil:
-		c.changes = append(c.changes, c.oneSided(Missing, a, scope{}))
-	case a == nil:
-		c.changes = append(c.changes, c.oneSided(Extra, b, scope{}))
-	default:
-		c.add(Changed, a, b, scope{}, scope{})
-	}
-}
-
-// namespaceNode gives the namespace as a value, with its place where the object itself has one.
-func namespaceNode(o *Object) *Node {
-	if o == nil {
-		return nil
-	}
-	if md := o.Root.Fields["metadata"]; md != nil && md.text("namespace") == o.Namespace {
-		return md.Fields["namespace"]
-	}
-	return &Node{Value: o.Namespace, Type: "string", Line: o.Root.Line, Column: o.Root.Column}
 }
 
 func skipped(m *masker, t Tree) []string {

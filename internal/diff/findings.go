@@ -16,7 +16,30 @@ const maxEvidence = 20
 func (c *comparer) findings(r Result, skippedPrevious, skippedTarget []string) []verdict.Finding {
 	fs := []verdict.Finding{changesFinding(r, skippedPrevious, skippedTarget)}
 	fs = append(fs, c.forbidFindings(r)...)
+	fs = append(fs, c.secretFindings()...)
 	return append(fs, c.ruleFindings()...)
+}
+
+// secretFindings tells the secrets that can't be compared. Where a rule forbids that one of them differs nothing is proved.
+func (c *comparer) secretFindings() []verdict.Finding {
+	if len(c.incomparable) == 0 {
+		return nil
+	}
+	f := verdict.Finding{Check: "diff/secrets", Outcome: verdict.Note, Reason: "secrets", Doc: "diff-secrets",
+		Summary: fmt.Sprintf("%s not comparable: a record holds no fingerprint of them under this key", plural(len(c.incomparable), "secret")),
+		Hint:    "give the same key of at least 16 characters when the record is written and when it is compared"}
+	for i, ch := range c.incomparable {
+		if len(ch.forbids) > 0 {
+			f.Outcome = verdict.Unknown
+		}
+		if i < maxEvidence {
+			f.Evidence = append(f.Evidence, verdict.Evidence{What: clean.Text(ch.located()), Got: "unknown", Want: "the same as in previous"})
+		}
+	}
+	if more := len(c.incomparable) - maxEvidence; more > 0 {
+		f.Evidence = append(f.Evidence, verdict.Evidence{What: fmt.Sprintf("and %s more", plural(more, "secret"))})
+	}
+	return []verdict.Finding{f}
 }
 
 // changesFinding tells the differences that no rule expects.
@@ -58,13 +81,21 @@ func skippedEvidence(name string, files []string) []verdict.Evidence {
 	return []verdict.Evidence{{What: "not read in " + name, Got: clean.Text(text)}}
 }
 
-// summary counts by class: "3 changed, 1 missing, 0 extra (2 expected)".
+// summary counts by class: "3 changed, 1 missing, 0 extra, 2 renamed (2 expected)".
 func summary(unexpected []Change, expected int) string {
 	n := map[Class]int{}
 	for _, c := range unexpected {
 		n[c.Class]++
 	}
 	s := fmt.Sprintf("%d changed, %d missing, %d extra", n[Changed], n[Missing], n[Extra])
+	for _, c := range []struct {
+		class Class
+		how   string
+	}{{Retyped, "of another type"}, {Reordered, "in another order"}, {Renamed, "renamed"}} {
+		if n[c.class] > 0 {
+			s += fmt.Sprintf(", %d %s", n[c.class], c.how)
+		}
+	}
 	if expected > 0 {
 		s += fmt.Sprintf(" (%d expected)", expected)
 	}
@@ -77,8 +108,8 @@ type bundle struct {
 	rank    int
 }
 
-// evidence lists the differences, worst first: whole objects that are missing, then values that are, then what changed, then what is
-// extra. The same transition on many paths is one entry.
+// evidence lists the differences, worst first: whole objects that are missing, then values that are, then what has another type, what
+// changed, what differs as environments do, what is extra, and what has another name. The same transition on many paths is one entry.
 func evidence(cs []Change) []verdict.Evidence {
 	bundles := bundled(cs)
 	slices.SortStableFunc(bundles, func(x, y bundle) int { return cmp.Compare(x.rank, y.rank) })
@@ -97,13 +128,16 @@ func evidence(cs []Change) []verdict.Evidence {
 	return es
 }
 
-// bundled puts the same transitions together, in the order of their first. What is missing or extra as a whole is never the same as
-// something else.
+// bundled puts the same transitions together, in the order of their first: the same values, or the same words in other values. What is
+// missing or extra as a whole is never the same as something else.
 func bundled(cs []Change) []bundle {
 	var bundles []bundle
 	index := map[string]int{}
 	for _, c := range cs {
 		key := join(string(c.Class), c.From, c.To)
+		if c.Swap != "" {
+			key = join("", c.Swap)
+		}
 		i, ok := index[key]
 		if !ok || c.Values > 0 {
 			i = len(bundles)
@@ -124,12 +158,18 @@ func rank(c Change) int {
 		return 0
 	case c.Class == Missing:
 		return 1
-	case c.Class == Changed:
+	case c.Class == Retyped:
 		return 2
-	case c.Path == "":
-		return 3
+	case c.Class == Renamed:
+		return 8
+	case c.Class == Extra && c.Path == "":
+		return 5
+	case c.Class == Extra:
+		return 6
+	case c.Swap != "":
+		return 4
 	}
-	return 4
+	return 3
 }
 
 func (b bundle) evidence() verdict.Evidence {
@@ -141,26 +181,46 @@ func (b bundle) evidence() verdict.Evidence {
 	case Extra:
 		e.Want = "nothing"
 	}
+	if c.Objects > 0 {
+		e.What = c.Where() + " on " + plural(c.Objects, "object") + ", e.g." + c.at().suffix()
+	}
 	if n := len(b.changes); n > 1 {
 		paths := make([]string, 0, 3)
 		for _, c := range b.changes[:min(n, 3)] {
 			paths = append(paths, c.located())
 		}
-		e.What = fmt.Sprintf("%d paths: %s: %s", n, c.What(), strings.Join(paths, ", "))
+		e.What = fmt.Sprintf("%d paths: %s: %s", n, b.transition(), strings.Join(paths, ", "))
 		if n > 3 {
 			e.What += fmt.Sprintf(" and %d more", n-3)
+		}
+		if b.transition() != c.What() { // other values with the same words
+			e.Got, e.Want = "e.g. "+e.Got, "e.g. "+e.Want
 		}
 	}
 	e.What = clean.Text(e.What)
 	return e
 }
 
+// transition gives what the changes have in common.
+func (b bundle) transition() string {
+	c := b.changes[0]
+	for _, other := range b.changes {
+		if other.What() != c.What() {
+			return c.Swap
+		}
+	}
+	return c.What()
+}
+
 // located gives the path with the file and line where it was read: in the target, or in previous for what is missing there.
 func (c Change) located() string { return c.Where() + c.at().suffix() }
 
 func (p Position) suffix() string {
-	if p.File == "" {
+	switch {
+	case p.File == "":
 		return ""
+	case p.Line == 0: // what a cluster has, or what was rendered, has no lines
+		return " (" + p.File + ")"
 	}
 	return fmt.Sprintf(" (%s:%d)", p.File, p.Line)
 }

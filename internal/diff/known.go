@@ -1,9 +1,10 @@
 package diff
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,50 +13,72 @@ import (
 const (
 	minKnown = 6
 	maxKnown = 4 << 10
-	mostSeen = 20_000
+	mostSeen = 200_000 // about: the object with which there are more is the last
 )
 
-// learn remembers every value that is secret by its place in either tree, in the forms in which it may stand elsewhere.
-func (m *masker) learn(trees ...Tree) {
-	seen := map[string]bool{}
-	for _, t := range trees {
-		for _, o := range t.Objects {
-			if o.Root != nil {
-				m.collect(o.Root, scope{}, seen)
+// knownSecrets finds values that are secret by their place where they stand in other texts. A form is found by its first bytes, so that
+// the work does not grow with the number of secrets.
+type knownSecrets map[[minKnown]byte][]string
+
+// replace hides every known secret, of several at one place the longest.
+func (k knownSecrets) replace(s string) string {
+	var b strings.Builder
+	done := 0
+	for i := 0; i+minKnown <= len(s); i++ {
+		for _, form := range k[[minKnown]byte([]byte(s[i:i+minKnown]))] {
+			if strings.HasPrefix(s[i:], form) {
+				b.WriteString(s[done:i] + secretText)
+				done = i + len(form)
+				i = done - 1
+				break
 			}
 		}
 	}
-	if len(seen) == 0 {
-		return
+	if done == 0 {
+		return s
 	}
-	forms := make([]string, 0, len(seen))
-	for s := range seen {
-		forms = append(forms, s)
-	}
-	sort.Slice(forms, func(i, j int) bool { // the longest first, as one may be part of another
-		if len(forms[i]) != len(forms[j]) {
-			return len(forms[i]) > len(forms[j])
+	return b.String() + s[done:]
+}
+
+// learn remembers every value that is secret by its place in either state, in the forms in which it may stand elsewhere.
+func (m *masker) learn(ps []pair) {
+	seen := map[string]bool{}
+	for _, p := range ps {
+		if len(seen) > mostSeen {
+			break
 		}
-		return forms[i] < forms[j]
-	})
-	pairs := make([]string, 0, 2*len(forms))
-	for _, f := range forms {
-		pairs = append(pairs, f, secretText)
+		if p.previous != nil {
+			m.collect(p.previous.Root, scope{}, seen)
+		}
+		if p.target != nil && !p.identical {
+			m.collect(p.target.Root, scope{}, seen)
+		}
 	}
-	m.known = strings.NewReplacer(pairs...)
+	m.known = make(knownSecrets, len(seen))
+	for form := range seen {
+		if len(form) >= minKnown {
+			head := [minKnown]byte([]byte(form[:minKnown]))
+			m.known[head] = append(m.known[head], form)
+		}
+	}
+	for _, forms := range m.known {
+		slices.SortFunc(forms, func(x, y string) int { return cmp.Or(len(y)-len(x), cmp.Compare(x, y)) })
+	}
 }
 
 func (m *masker) collect(n *Node, s scope, seen map[string]bool) {
-	if len(seen) > mostSeen {
-		return
-	}
 	for k, f := range n.Fields {
-		m.collect(f, m.field(s, n, k), seen)
+		s := s
+		s.always = s.always || f.Secret
+		m.collect(f, m.below(s, n, k), seen)
 	}
 	for i, item := range n.Items {
 		m.collect(item, m.item(s, n, i), seen)
 	}
-	if n.scalar() && s.secret(n) {
+	if n.Embedded != nil {
+		m.collect(n.Embedded, s, seen)
+	}
+	if n.scalar() && n.Type != TypeSecret && s.secret(n) {
 		remember(n.Value, seen)
 	}
 }

@@ -5,125 +5,13 @@ import (
 	"strings"
 )
 
-// listRule says what the items of a list are known by.
-type listRule struct {
-	keys    [][]string // the first that every item has is taken
-	ordered bool       // the order of the items matters
-}
-
-// keyed are the lists of Kubernetes that are maps in truth (listMapKey in k8s.io/api), and those of an ECS task definition.
-var keyed = map[string]listRule{
-	"containers":                {keys: keys("name")},
-	"initContainers":            {keys: keys("name"), ordered: true}, // they run one after the other
-	"ephemeralContainers":       {keys: keys("name")},
-	"env":                       {keys: keys("name")},
-	"volumes":                   {keys: keys("name")},
-	"volumeMounts":              {keys: keys("mountPath")},
-	"volumeDevices":             {keys: keys("devicePath")},
-	"ports":                     {keys: keys("containerPort protocol", "port protocol")},
-	"hostAliases":               {keys: keys("ip")},
-	"topologySpreadConstraints": {keys: keys("topologyKey whenUnsatisfiable")},
-	"imagePullSecrets":          {keys: keys("name")},
-	"resourceClaims":            {keys: keys("name")},
-	"conditions":                {keys: keys("type")},
-	"containerDefinitions":      {keys: keys("name")},
-	"environment":               {keys: keys("name")},
-	"secrets":                   {keys: keys("name")},
-}
-
-// guessed is for any other list of mappings: whether its order matters isn't known, so that a new order is told.
-var guessed = listRule{keys: keys("name", "key", "id"), ordered: true}
-
-// atomic are lists that Kubernetes takes as a whole: by position, whatever is in them.
-var atomic = set("args command envFrom tolerations sources resizePolicy clusterIPs items")
-
-// unordered are lists of scalars in Kubernetes objects whose order has no meaning; behind the name, what they must stand in.
-var unordered = map[string]string{
-	"verbs": "rules", "apiGroups": "rules", "resources": "rules", "resourceNames": "rules", "add": "capabilities", "drop": "capabilities",
-	"policyTypes": "spec", "accessModes": "spec", "loadBalancerSourceRanges": "spec", "externalIPs": "spec", "finalizers": "metadata",
-}
-
-// isBag says whether the list at the path is one of them.
-func isBag(path []segment) bool {
-	n := len(path)
-	in, ok := unordered[path[n-1].key]
-	for n--; ok && n > 0; n-- {
-		if path[n-1].kind == fieldSegment {
-			return path[n-1].key == in
-		}
-	}
-	return false
-}
-
-func keys(choices ...string) [][]string {
-	var ks [][]string
-	for _, c := range choices {
-		ks = append(ks, strings.Fields(c))
-	}
-	return ks
-}
-
-// listKeys gives what the items of both lists are known by, nil where it is their position.
-func listKeys(name string, a, b *Node) (rule listRule, keys []string) {
-	rule, ok := keyed[name]
-	if !ok {
-		rule = guessed
-	}
-	if atomic[name] {
-		return rule, nil
-	}
-	for _, ks := range rule.keys {
-		if unique(a, ks) && unique(b, ks) {
-			return rule, ks
-		}
-	}
-	return rule, nil
-}
-
-// unique says whether every item has the keys, and no two the same values.
-func unique(n *Node, keys []string) bool {
-	seen := make(map[string]bool, len(n.Items))
-	for _, item := range n.Items {
-		id, ok := identity(item, keys)
-		if !ok || seen[id] {
-			return false
-		}
-		seen[id] = true
-	}
-	return true
-}
-
-// identity joins an item's keys. The protocol of a port may be left out: it is TCP.
-func identity(item *Node, keys []string) (string, bool) {
-	id := ""
-	for _, k := range keys {
-		v := item.text(k)
-		if v == "" && k == "protocol" && item.IsMap {
-			v = "TCP"
-		}
-		if v == "" {
-			return "", false
-		}
-		id += v + "\x00"
-	}
-	return id, true
-}
-
-func itemNames(id string, keys []string) segment {
-	s := segment{kind: itemSegment}
-	for i, v := range strings.Split(strings.TrimSuffix(id, "\x00"), "\x00") {
-		s.names = append(s.names, selector{keys[min(i, len(keys)-1)], v})
-	}
-	return s
-}
-
 // list compares two lists.
 func (c *comparer) list(a, b *Node, sa, sb scope) {
 	name := ""
 	if n := len(c.path); n > 0 {
 		name = c.path[n-1].key
 	}
-	if c.kubernetes && len(c.path) > 1 && isBag(c.path) && scalars(a) && scalars(b) {
+	if c.isBag(a, b) {
 		c.bag(a, b, sa, sb)
 		return
 	}
@@ -133,9 +21,25 @@ func (c *comparer) list(a, b *Node, sa, sb scope) {
 		return
 	}
 	c.byKeys(a, b, sa, sb, keys)
-	if rule.ordered {
-		c.order(a, b, sa, sb, keys)
+	switch {
+	case rule.ordered:
+		c.order(a, b, keys)
+	case name == "env" && c.kubernetes:
+		c.variables(a, b)
 	}
+}
+
+// isBag says whether the order of the list at the path has no meaning.
+func (c *comparer) isBag(a, b *Node) bool {
+	if !c.kubernetes || len(c.path) == 0 {
+		return false
+	}
+	name := c.path[len(c.path)-1].key
+	if scalars(a) && scalars(b) {
+		return unordered[name][c.fieldAt(1)]
+	}
+	kinds, ok := bags[name]
+	return ok && (kinds == nil || kinds[c.kind])
 }
 
 func scalars(n *Node) bool {
@@ -143,52 +47,117 @@ func scalars(n *Node) bool {
 }
 
 func (c *comparer) byKeys(a, b *Node, sa, sb scope, keys []string) {
+	idsA, idsB := identities(a, keys), identities(b, keys)
 	inB := make(map[string]int, len(b.Items))
-	for i, item := range b.Items {
-		id, _ := identity(item, keys)
-		inB[id] = i
+	for j, id := range idsB {
+		inB[id] = j
 	}
-	for i, item := range a.Items {
-		id, _ := identity(item, keys)
+	paired := c.namedAnew(idsA, idsB, inB)
+	for i, id := range idsA {
+		j, ok := inB[id]
+		if anew, renamed := paired[i]; renamed {
+			j, ok = anew, true
+		}
+		if ok {
+			id = idsB[j]
+		}
 		c.push(itemNames(id, keys))
-		if j, ok := inB[id]; ok {
-			c.node(item, b.Items[j], c.mask.item(sa, a, i), c.mask.item(sb, b, j))
+		if ok {
+			c.node(a.Items[i], b.Items[j], c.mask.item(sa, a, i), c.mask.item(sb, b, j))
 			delete(inB, id)
 		} else {
-			c.gone(Missing, item, c.mask.item(sa, a, i))
+			c.gone(Missing, a.Items[i], c.mask.item(sa, a, i))
 		}
 		c.pop()
 	}
-	for j, item := range b.Items {
-		id, _ := identity(item, keys)
+	for j, id := range idsB {
 		if _, left := inB[id]; left {
 			c.push(itemNames(id, keys))
-			c.gone(Extra, item, c.mask.item(sb, b, j))
+			c.gone(Extra, b.Items[j], c.mask.item(sb, b, j))
 			c.pop()
 		}
 	}
 }
 
+func identities(n *Node, keys []string) []string {
+	ids := make([]string, len(n.Items))
+	for i, item := range n.Items {
+		ids[i], _ = identity(item, keys)
+	}
+	return ids
+}
+
+// maxAnew bounds the items on one side alone among which those are looked for that have another name.
+const maxAnew = 50
+
+// namedAnew finds items of a Kubernetes list that have another name in the target, as their object has: a container is often called as its
+// Deployment. An environment variable with another name is another variable.
+func (c *comparer) namedAnew(idsA, idsB []string, inB map[string]int) map[int]int {
+	if !c.kubernetes || c.fieldAt(0) == "env" {
+		return nil
+	}
+	inA := make(map[string]bool, len(idsA))
+	var lost []int
+	for i, id := range idsA {
+		inA[id] = true
+		if _, ok := inB[id]; !ok {
+			lost = append(lost, i)
+		}
+	}
+	var left []int
+	for j, id := range idsB {
+		if !inA[id] {
+			left = append(left, j)
+		}
+	}
+	if len(lost) == 0 || len(left) == 0 || len(lost)*len(left) > maxAnew*maxAnew {
+		return nil
+	}
+	pairs, times := map[int]int{}, map[int]int{}
+	for _, i := range lost {
+		fits := slices.DeleteFunc(slices.Clone(left), func(j int) bool { return !c.sameItem(idsA[i], idsB[j]) })
+		if len(fits) == 1 {
+			pairs[i] = fits[0]
+			times[fits[0]]++
+		}
+	}
+	for i, j := range pairs {
+		if times[j] > 1 {
+			delete(pairs, i)
+		}
+	}
+	return pairs
+}
+
+// sameItem says whether two keys of items name the same thing in two environments.
+func (c *comparer) sameItem(a, b string) bool {
+	if c.refers[swap{strings.TrimSuffix(a, "\x00"), strings.TrimSuffix(b, "\x00")}] {
+		return true
+	}
+	ss, ok := inSeats(cutWords(a), cutWords(b))
+	return ok && !slices.ContainsFunc(ss, func(s swap) bool { return !s.known() })
+}
+
 // order tells that the items which both lists have stand in another order.
-func (c *comparer) order(a, b *Node, sa, sb scope, keys []string) {
-	common := func(n, other *Node) (ids []string) {
-		has := map[string]bool{}
-		for _, item := range other.Items {
-			id, _ := identity(item, keys)
-			has[id] = true
-		}
-		for _, item := range n.Items {
-			if id, _ := identity(item, keys); has[id] {
-				ids = append(ids, id)
-			}
-		}
-		return ids
+func (c *comparer) order(a, b *Node, keys []string) {
+	from, to := shared(identities(a, keys), identities(b, keys))
+	if !slices.Equal(from, to) {
+		c.reordered(a, b, c.shownOrder(from), c.shownOrder(to))
 	}
-	from, to := common(a, b), common(b, a)
-	if slices.Equal(from, to) {
-		return
+}
+
+// shared gives those of either list that the other one has too.
+func shared(a, b []string) (inBothA, inBothB []string) {
+	in := func(list []string) map[string]bool {
+		m := make(map[string]bool, len(list))
+		for _, id := range list {
+			m[id] = true
+		}
+		return m
 	}
-	c.reordered(a, b, c.shownOrder(from), c.shownOrder(to))
+	inA, inB := in(a), in(b)
+	return slices.DeleteFunc(slices.Clone(a), func(id string) bool { return !inB[id] }),
+		slices.DeleteFunc(slices.Clone(b), func(id string) bool { return !inA[id] })
 }
 
 func (c *comparer) shownOrder(ids []string) string {
@@ -199,8 +168,29 @@ func (c *comparer) shownOrder(ids []string) string {
 	return "order: " + strings.Join(shown, ", ")
 }
 
-// bag compares lists of scalars whose order means nothing.
+// bag compares lists whose order means nothing: what is the same on both sides is taken away, and the rest is told; mappings that are
+// left are compared in their order.
 func (c *comparer) bag(a, b *Node, sa, sb scope) {
+	restA, restB := leftOver(a, b)
+	if !scalars(a) {
+		for len(restA) > 0 && len(restB) > 0 {
+			i, j := restA[0], restB[0]
+			restA, restB = restA[1:], restB[1:]
+			c.push(at(j))
+			c.node(a.Items[i], b.Items[j], c.mask.item(sa, a, i), c.mask.item(sb, b, j))
+			c.pop()
+		}
+	}
+	for _, i := range restA {
+		c.goneAt(Missing, i, a.Items[i], c.mask.item(sa, a, i))
+	}
+	for _, j := range restB {
+		c.goneAt(Extra, j, b.Items[j], c.mask.item(sb, b, j))
+	}
+}
+
+// leftOver gives the items of either list without a counterpart; of several that are the same, the last ones are too many.
+func leftOver(a, b *Node) (restA, restB []int) {
 	left := map[string]int{}
 	for _, item := range b.Items {
 		left[canonical(item)]++
@@ -209,15 +199,17 @@ func (c *comparer) bag(a, b *Node, sa, sb scope) {
 		if k := canonical(item); left[k] > 0 {
 			left[k]--
 		} else {
-			c.goneAt(Missing, i, item, c.mask.item(sa, a, i))
+			restA = append(restA, i)
 		}
 	}
-	for j, item := range b.Items { // the last ones of those that are too many
-		if k := canonical(item); left[k] > 0 {
+	for j := len(b.Items) - 1; j >= 0; j-- {
+		if k := canonical(b.Items[j]); left[k] > 0 {
 			left[k]--
-			c.goneAt(Extra, j, item, c.mask.item(sb, b, j))
+			restB = append(restB, j)
 		}
 	}
+	slices.Reverse(restB)
+	return restA, restB
 }
 
 func (c *comparer) goneAt(class Class, i int, n *Node, s scope) {

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,10 +16,14 @@ const (
 type masker struct {
 	kinds map[string]nameKind
 	names map[string]string // what name gave
-	known *strings.Replacer // nil until the secrets of both trees are known
+	known knownSecrets      // nil until the secrets of both trees are known
 }
 
 func newMasker() *masker { return &masker{kinds: map[string]nameKind{}, names: map[string]string{}} }
+
+// Masked hides what looks secret in a text by its form alone (tokens, passwords in URLs, what is assigned to a secret name), and gives it
+// on one line: for texts that no state is at hand for, as in messages about a file that can't be read.
+func Masked(s string) string { return newMasker().name(s) }
 
 // hints are what is known of a text's place.
 type hints struct {
@@ -33,9 +38,13 @@ func (m *masker) mask(s string, h hints) (masked string, hidden bool) {
 	if len(s) > maxMasked {
 		return secretText, true
 	}
-	out := s
-	if m.known != nil {
-		out = m.known.Replace(out)
+	out := m.known.replace(s)
+	if simple(out) {
+		if beginsToken(out) {
+			out = tokens.ReplaceAllString(out, secretText)
+		}
+		out = maskRandom(out, h)
+		return out, out != s
 	}
 	if structured(out) && (marker.MatchString(out) || strings.Contains(out, secretText)) {
 		return secretText, true
@@ -53,6 +62,24 @@ func (m *masker) mask(s string, h hints) (masked string, hidden bool) {
 	out = tokens.ReplaceAllString(out, secretText)
 	out = maskRandom(out, h)
 	return out, out != s
+}
+
+// simple says whether a text has small letters, digits, dots and hyphens alone, as most names: nothing is assigned in it.
+func simple(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenBeginnings are those of tokens that are written in small letters, digits, dots and hyphens alone.
+var tokenBeginnings = strings.Fields("gl xox xapp- sk- pypi- key- hv dapi sq0")
+
+// beginsToken says whether such a token may be in a text.
+func beginsToken(s string) bool {
+	return slices.ContainsFunc(tokenBeginnings, func(b string) bool { return strings.Contains(s, b) })
 }
 
 // structured says whether a text is a document of its own, whose structure is not known here: several lines, JSON, XML. With a secret

@@ -7,6 +7,11 @@ var metadataNoise = set("managedFields creationTimestamp generation resourceVers
 // lastApplied holds a copy of the whole object, with its secrets.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
+// written are annotations that controllers write: which revision it is, which volume it got, which release of Helm has it.
+var written = set(lastApplied + ` deployment.kubernetes.io/revision deprecated.daemonset.template.generation pv.kubernetes.io/bind-completed
+	pv.kubernetes.io/bound-by-controller volume.beta.kubernetes.io/storage-provisioner volume.kubernetes.io/storage-provisioner
+	volume.kubernetes.io/selected-node meta.helm.sh/release-name meta.helm.sh/release-namespace`)
+
 // noise says whether a field of a Kubernetes object is noise. path is that of the mapping it stands in.
 func noise(path []segment, key string, n *Node) bool {
 	last := ""
@@ -22,7 +27,7 @@ func noise(path []segment, key string, n *Node) bool {
 		}
 		return len(path) == 1 && metadataNoise[key] || key == "annotations" && onlyNoise(append(path, field(key)), n)
 	case last == "annotations":
-		return key == lastApplied
+		return written[key]
 	}
 	return false
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 )
 
-// segment is one step of a path: a field of a mapping, an item named by its keys, or an item named by its index.
+// segment is one step of a path: a field of a mapping, an item named by its keys, an item named by its index, or the step from a text into
+// the document that it holds.
 type segment struct {
 	kind  segmentKind
 	key   string // of a field
@@ -22,6 +23,7 @@ const (
 	fieldSegment segmentKind = iota
 	itemSegment
 	indexSegment
+	documentSegment
 )
 
 // selector is one key of a list's item: name=app.
@@ -59,25 +61,23 @@ func (m *masker) name(s string) string {
 	return out
 }
 
-// render writes a path. The result parses as a pattern that matches it.
+// render writes a path. The result parses as a pattern that matches it. In a document that a text holds / stands between the keys:
+// data["c.json"]#/limits/rps.
 func render(path []segment) string {
 	var b strings.Builder
+	between := "."
 	for i, s := range path {
 		switch {
+		case s.kind == documentSegment:
+			b.WriteString("#")
+			between = "/"
 		case s.kind == indexSegment:
 			b.WriteString("[" + strconv.Itoa(s.index) + "]")
 		case s.kind == itemSegment:
-			b.WriteByte('[')
-			for j, n := range s.names {
-				if j > 0 {
-					b.WriteByte(',')
-				}
-				b.WriteString(n.key + "=" + quoteValue(n.value))
-			}
-			b.WriteByte(']')
+			b.WriteString(s.selectors())
 		case plain(s.key):
 			if i > 0 {
-				b.WriteByte('.')
+				b.WriteString(between)
 			}
 			b.WriteString(s.key)
 		default:
@@ -85,6 +85,15 @@ func render(path []segment) string {
 		}
 	}
 	return b.String()
+}
+
+// selectors writes the keys of an item: [containerPort=80,protocol=TCP].
+func (s segment) selectors() string {
+	names := make([]string, len(s.names))
+	for i, n := range s.names {
+		names[i] = n.key + "=" + quoteValue(n.value)
+	}
+	return "[" + strings.Join(names, ",") + "]"
 }
 
 // plain says whether a key needs no quotes in a path.

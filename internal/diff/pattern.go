@@ -11,9 +11,10 @@ import (
 //
 //	pattern  = [ object ":" ] path
 //	object   = kind [ "/" name ]             * is any run of characters
-//	path     = step { "." step | bracket }   empty: the whole object
+//	path     = step { "." step | bracket | "#" } empty: the whole object
 //	step     = "**" | text                   ** is any number of steps; * is one step, or a run of characters in it
 //	bracket  = '["' text '"]' | "[*]" | "[" index "]" | "[" key "=" value { "," key "=" value } "]"
+//	#        goes into the document that a text holds; behind it / may stand for the dot. It may be left out.
 //
 // It covers the value it names and everything below.
 type pattern struct {
@@ -24,12 +25,13 @@ type pattern struct {
 type stepKind uint8
 
 const (
-	stepField stepKind = iota
-	stepAny            // *: one field or one item
-	stepDeep           // **: any number
-	stepItem           // [*]: one item
-	stepIndex          // [0]
-	stepNamed          // [name=app]
+	stepField    stepKind = iota
+	stepAny               // *: one field or one item
+	stepDeep              // **: any number
+	stepItem              // [*]: one item
+	stepIndex             // [0]
+	stepNamed             // [name=app]
+	stepDocument          // #: into the document in a text
 )
 
 type step struct {
@@ -100,6 +102,8 @@ func (p pattern) path(path []segment) bool {
 		case j < len(path) && p.steps[i].match(path[j]):
 			i++
 			j++
+		case j < len(path) && path[j].kind == documentSegment:
+			j++ // nobody has to know that a document begins here
 		case deep >= 0 && mark < len(path):
 			mark++
 			i, j = deep+1, mark
@@ -113,9 +117,11 @@ func (p pattern) path(path []segment) bool {
 func (s step) match(x segment) bool {
 	switch s.kind {
 	case stepAny:
-		return true
+		return x.kind != documentSegment
+	case stepDocument:
+		return x.kind == documentSegment
 	case stepItem:
-		return x.kind != fieldSegment
+		return x.kind == itemSegment || x.kind == indexSegment
 	case stepIndex:
 		return x.kind == indexSegment && x.index == s.index
 	case stepNamed:
@@ -195,31 +201,39 @@ func cutObject(s string) (object *string, path string) {
 
 func parseSteps(s string) ([]step, error) {
 	var steps []step
+	document := false
 	for rest := s; rest != ""; {
 		var st step
 		var err error
-		if rest[0] == '[' {
+		switch rest[0] {
+		case '[':
 			st, rest, err = parseBracket(rest[1:])
-		} else {
-			st, rest, err = parseStep(rest)
+		case '#':
+			st, rest, document = step{kind: stepDocument}, rest[1:], true
+		default:
+			st, rest, err = parseStep(rest, document)
 		}
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, st)
-		if strings.HasPrefix(rest, ".") {
+		if strings.HasPrefix(rest, ".") || document && strings.HasPrefix(rest, "/") {
 			if rest = rest[1:]; rest == "" {
 				return nil, errors.New("the pattern ends in a dot")
 			}
-		} else if rest != "" && rest[0] != '[' {
+		} else if rest != "" && rest[0] != '[' && rest[0] != '#' {
 			return nil, fmt.Errorf("want a dot or [ behind the brackets, got %q", rest)
 		}
 	}
 	return steps, nil
 }
 
-func parseStep(s string) (step, string, error) {
-	end := strings.IndexAny(s, ".[")
+func parseStep(s string, document bool) (step, string, error) {
+	ends := ".[#"
+	if document {
+		ends = ".[#/"
+	}
+	end := strings.IndexAny(s, ends)
 	if end < 0 {
 		end = len(s)
 	}

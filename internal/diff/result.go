@@ -5,12 +5,21 @@ import "github.com/bakegate/bakegate/internal/verdict"
 // Class is how a value differs.
 type Class string
 
-// The classes. The previous state is what the target is measured by.
+// The classes, worst first. The previous state is what the target is measured by.
 const (
-	Changed Class = "changed" // in both, with different values
-	Missing Class = "missing" // in previous, not in target
-	Extra   Class = "extra"   // in target, not in previous
+	Missing   Class = "missing" // in previous, not in target
+	Retyped   Class = "type"    // in both, as another type: the text "true" for true, a list for a mapping
+	Changed   Class = "changed" // in both, with different values
+	Reordered Class = "order"   // in both, a list with the same items in another order
+	Extra     Class = "extra"   // in target, not in previous
+	Renamed   Class = "renamed" // the same object under another name or in another namespace
 )
+
+// Classes lists the classes, worst first.
+func Classes() []Class { return []Class{Missing, Retyped, Changed, Reordered, Extra, Renamed} }
+
+// changes says whether both states have the value. A rule on what changed is on all of these.
+func (c Class) changes() bool { return c != Missing && c != Extra }
 
 // Result is what Compare found. Every text in it is masked and safe to print.
 type Result struct {
@@ -19,6 +28,7 @@ type Result struct {
 	Changes    []Change          `json:"changes,omitempty"`    // every difference, the expected ones too; by object, then in the order of paths
 	Suppressed []RuleUse         `json:"suppressed,omitempty"` // one entry an expect rule, in the order of the rules
 	Objects    Counts            `json:"objects"`
+	Pairs      []Paired          `json:"pairs,omitempty"` // the objects that were not found by their own name, with the reason
 	Findings   []verdict.Finding `json:"findings"`
 }
 
@@ -42,6 +52,14 @@ type Counts struct {
 	Extra    int `json:"extra"`    // in target alone
 }
 
+// Paired is an object of the target that is taken for one of previous with another name or namespace.
+type Paired struct {
+	Previous   ObjectID `json:"previous"`
+	Target     ObjectID `json:"target"`
+	Reason     Reason   `json:"reason"`
+	Confidence float64  `json:"confidence"` // from 0 to 1; of similar objects the share of values that are equal
+}
+
 // RuleUse says what an expect rule did.
 type RuleUse struct {
 	Rule    Expect `json:"rule"`
@@ -60,7 +78,7 @@ type ObjectID struct {
 // String gives Kind/name, which a rule's pattern takes.
 func (o ObjectID) String() string { return o.Kind + "/" + o.Name }
 
-// Position is where a value was read. Line is 0 where the value is not there.
+// Position is where a value was read. Line is 0 where the value is not there, or its file has no lines: a cluster's object.
 type Position struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
@@ -71,8 +89,8 @@ type Position struct {
 type Change struct {
 	Class  Class    `json:"class"`
 	Object ObjectID `json:"object"` // as the target names it, or previous where target has none
-	// Path is the value's, "" for a whole object: spec.template.spec.containers[name=app].image, metadata.annotations["a.b/c"]. A rule
-	// takes it as it is.
+	// Path is the value's, "" for a whole object: spec.template.spec.containers[name=app].image, metadata.annotations["a.b/c"],
+	// data["c.json"]#/limits/rps for a value in a document that a text holds. A rule takes it as it is.
 	Path   string   `json:"path,omitempty"`
 	From   string   `json:"from,omitempty"` // masked, on one line; "" where there was nothing
 	To     string   `json:"to,omitempty"`
@@ -81,6 +99,10 @@ type Change struct {
 	Secret bool     `json:"secret,omitempty"` // something in From or To is masked
 	Values int      `json:"values,omitempty"` // of a missing or extra object, mapping or list: how many values are in it
 	Rule   *Expect  `json:"rule,omitempty"`   // the rule that expects it
+	// Swap is set where the values differ in words that name environments or accounts, and in nothing else: "staging -> prod".
+	Swap    string `json:"swap,omitempty"`
+	Objects int    `json:"objects,omitempty"` // of a difference that is told once for many objects: how many
+	Paired  Reason `json:"paired,omitempty"`  // why the object is taken for the one in previous, where its name does not say so
 
 	segments []segment
 	forbids  []hit
@@ -113,6 +135,8 @@ func (c Change) What() string {
 		return "extra, is " + c.To
 	case c.To == secretChanged:
 		return secretChanged
+	case c.Objects > 0:
+		return c.From + " -> " + c.To + " on " + plural(c.Objects, "object")
 	}
 	return c.From + " -> " + c.To
 }

@@ -15,7 +15,10 @@ type scope struct {
 }
 
 // secret says whether this scalar must not be shown.
-func (s scope) secret(n *Node) bool {
+func (s scope) secret(n *Node) bool { return n.Type == TypeSecret || s.hides(n) }
+
+// hides says so by the place alone.
+func (s scope) hides(n *Node) bool {
 	if s.always {
 		return true
 	}
@@ -33,6 +36,14 @@ func saysNothing(v string) bool {
 
 // field gives the scope of a field.
 func (m *masker) field(s scope, parent *Node, key string) scope {
+	if n := parent.Fields[key]; n != nil {
+		s.always = s.always || n.Secret
+	}
+	return m.below(s, parent, key)
+}
+
+// below is field by the names alone.
+func (m *masker) below(s scope, parent *Node, key string) scope {
 	k := m.kind(key)
 	child := scope{always: s.always, hex: k.hex}
 	switch {
@@ -73,6 +84,7 @@ func (m *masker) beside(parent *Node) bool {
 
 // item gives the scope of a list's item: behind a flag of its own (--password, x) it is secret.
 func (m *masker) item(s scope, list *Node, i int) scope {
+	s.always = s.always || list.Items[i].Secret
 	if i == 0 || !list.Items[i].scalar() || !list.Items[i-1].scalar() {
 		return s
 	}

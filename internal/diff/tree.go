@@ -12,7 +12,7 @@ package diff
 type Tree struct {
 	Name    string // where it comes from, for people: "deploy/production", "record of 2026-11-20"
 	Objects []Object
-	// Skipped are files that are in the state's place but were not read, each with the reason: "README.md: neither YAML, JSON nor dotenv".
+	// Skipped are files that are in the state's place but were not read, each with the reason: "README.md: no configuration by its name".
 	Skipped []string
 }
 
@@ -36,11 +36,19 @@ type Node struct {
 	Items  []*Node          // a list, nil otherwise
 	IsList bool
 	IsMap  bool
+	Secret bool   // its source says that it must not be shown, nor what is below it (Terraform's sensitive values)
 	Value  string // a scalar, as written; "" for null
 	// Type is "string", "number", "bool" or "null" of a scalar. A tag of the file's own ("!Ref") stands here as it is, of any node.
 	Type   string
 	Line   int
 	Column int
+	// Embedded is the document that a text holds (JSON in a ConfigMap's data, in an annotation, in an environment variable), nil where it
+	// holds none: a mapping or a list. Two texts that both have one are compared by it. Its places are in the file, as exact as the way
+	// in which the text is written allows: else they are the text's own.
+	Embedded *Node
+	// Format is how a document is written: of a text, the one in Embedded (json, yaml, toml, properties, ini, dotenv); of an object's
+	// root, the file (compose, ecs, flagd, terraform too).
+	Format string
 }
 
 func (n *Node) scalar() bool { return !n.IsMap && !n.IsList }

@@ -10,16 +10,29 @@ import (
 type comparer struct {
 	mask    *masker
 	rules   *ruleSet
+	prints  fingerprints
 	changes []Change
-	// same is asked before two scalars are called different: the place of what a field means (1000m is 1). nil: types alone decide.
-	same func(path []segment, a, b *Node) bool
+	// incomparable are secrets of which nobody can say whether they differ.
+	incomparable []Change
 
+	// What holds for both states.
+	spaces     map[string]string  // namespaces that have another name in the target
+	refers     map[swap]bool      // names of objects that have another one in the target
+	autoscaled bool               // an autoscaler sets replicas, so that none is not one
+	configured bool               // a ConfigMap or a Secret changed
+	amounts    map[[2]string]bool // whether two texts are the same quantity
+
+	// What holds for the pair.
 	pair
 	id         ObjectID
 	names      []string // both objects' names, as rules may know them
-	kubernetes bool
-	path       []segment
-	shown      []segment // path as it may be shown, as far as somebody asked
+	kind       string
+	kubernetes bool // and no document in one of its texts
+	builtin    bool // a kind of Kubernetes itself
+	quantities bool // Kubernetes' quantities may be in it
+
+	path  []segment
+	shown []segment // path as it may be shown, as far as somebody asked
 }
 
 func (c *comparer) push(s segment) { c.path = append(c.path, s) }
@@ -42,10 +55,12 @@ func (c *comparer) begin(p pair) {
 	c.pair, c.path, c.shown = p, c.path[:0], c.shown[:0]
 	o := p.either()
 	c.id, c.names = c.identify(o), nil
-	if p.previous != nil && p.target != nil && p.previous.Name != p.target.Name {
+	if p.both() && p.previous.Name != p.target.Name {
 		c.names = []string{c.mask.name(p.previous.Name)}
 	}
-	c.kubernetes = o.Kind != "" && o.Kind != KindDotenv
+	c.kind, c.kubernetes = o.Kind, isKubernetes(o)
+	c.builtin = isBuiltin(o) && (p.previous == nil || isBuiltin(p.previous))
+	c.quantities = c.kubernetes || o.Kind == "" && o.Root.Format != "compose" && o.Root.Fields["services"] == nil
 }
 
 func (c *comparer) identify(o *Object) ObjectID {
@@ -64,6 +79,9 @@ func (c *comparer) object(p pair) {
 		c.add(Extra, nil, p.target.Root, scope{}, scope{})
 	case p.target == nil:
 		c.add(Missing, p.previous.Root, nil, scope{}, scope{})
+	case c.kind == "Secret" && c.kubernetes:
+		a, b := secretTexts(p.previous.Root, p.target.Root)
+		c.node(a, b, scope{}, scope{})
 	default:
 		c.node(p.previous.Root, p.target.Root, scope{}, scope{})
 	}
@@ -72,58 +90,100 @@ func (c *comparer) object(p pair) {
 // node compares two values at the path. Their scopes say whether they are secret.
 func (c *comparer) node(a, b *Node, sa, sb scope) {
 	switch {
-	case a == b:
+	case a == b && a.Type != TypeSecret:
 	case a.IsMap && b.IsMap && a.Type == b.Type:
 		c.fields(a, b, sa, sb)
 	case a.IsList && b.IsList && a.Type == b.Type:
 		c.list(a, b, sa, sb)
-	case a.scalar() && b.scalar() && (same(a, b) || c.same != nil && c.same(c.path, a, b)):
+	case !a.scalar() || !b.scalar():
+		c.add(Retyped, a, b, sa, sb)
+	case c.documents(a, b, sa, sb):
+	case sa.secret(a) && sb.secret(b):
+		c.secrets(a, b, sa, sb)
+	case a.Type == TypeSecret || b.Type == TypeSecret:
+		c.secrets(a, b, sa, sb)
+	case !c.alike(a, b):
+		c.add(c.classOf(a, b), a, b, sa, sb)
+	}
+}
+
+// classOf gives the class of two scalars that differ.
+func (c *comparer) classOf(a, b *Node) Class {
+	switch {
+	case c.kubernetes && len(c.path) == 2 && c.path[0].key == "metadata" && (c.path[1].key == "name" || c.path[1].key == "namespace"):
+		return Renamed
+	case a.Type == b.Type, a.Type == "null", b.Type == "null", c.bothQuantities(a, b):
+		return Changed
+	}
+	return Retyped
+}
+
+// secrets compares two secrets by their fingerprints.
+func (c *comparer) secrets(a, b *Node, sa, sb scope) {
+	same, known := c.sameSecret(a, b)
+	switch {
+	case !known:
+		c.incomparable = append(c.incomparable, c.differ(Changed, a, b, sa, sb))
+	case same && (a.Type == b.Type || a.Type == TypeSecret || b.Type == TypeSecret):
+	case same:
+		c.add(Retyped, a, b, sa, sb)
 	default:
 		c.add(Changed, a, b, sa, sb)
 	}
 }
 
 func (c *comparer) fields(a, b *Node, sa, sb scope) {
-	for _, k := range bothKeys(a.Fields, b.Fields) {
+	keys := differing(a, b)
+	for _, k := range c.filesAnew(a, b, keys, sa, sb) {
 		x, y := a.Fields[k], b.Fields[k]
+		c.push(field(k))
 		if c.silent(k, x) {
 			x = nil
 		}
 		if c.silent(k, y) {
 			y = nil
 		}
-		c.push(field(k))
 		switch {
 		case x != nil && y != nil:
 			c.node(x, y, c.mask.field(sa, a, k), c.mask.field(sb, b, k))
-		case x != nil:
+		case x != nil && !c.asAbsent(a, k, x):
 			c.gone(Missing, x, c.mask.field(sa, a, k))
-		case y != nil:
+		case y != nil && !c.asAbsent(b, k, y):
 			c.gone(Extra, y, c.mask.field(sb, b, k))
 		}
 		c.pop()
 	}
 }
 
-// silent says whether a field is not compared: noise, and the namespace where it is told once for all objects.
+// silent says whether the field at the path is not compared: noise, and what is told once for all objects.
 func (c *comparer) silent(key string, n *Node) bool {
 	if n == nil || !c.kubernetes {
 		return false
 	}
-	if c.moved && len(c.path) == 1 && c.path[0].key == "metadata" && (key == "namespace" || key == "name" && c.previous.Kind == "Namespace") {
+	above := c.path[:len(c.path)-1]
+	if len(above) == 1 && above[0].key == "metadata" && (key == "namespace" && c.moved || key == "name" && c.renamed) {
 		return true
 	}
-	return noise(c.path, key, n)
+	return noise(above, key, n)
 }
 
-// bothKeys gives the keys of both mappings, sorted. It allocates nothing more than it must: most mappings have the same keys.
-func bothKeys(a, b map[string]*Node) []string {
-	ks := make([]string, 0, max(len(a), len(b)))
-	for k := range a {
-		ks = append(ks, k)
+// quiet is silent for a field of the mapping at the path.
+func (c *comparer) quiet(key string, n *Node) bool {
+	c.push(field(key))
+	defer c.pop()
+	return c.silent(key, n)
+}
+
+// differing gives the keys of the fields that are not written the same in both mappings, sorted.
+func differing(a, b *Node) []string {
+	var ks []string
+	for k, x := range a.Fields {
+		if y, ok := b.Fields[k]; !ok || !equal(x, y) {
+			ks = append(ks, k)
+		}
 	}
-	for k := range b {
-		if _, ok := a[k]; !ok {
+	for k := range b.Fields {
+		if _, ok := a.Fields[k]; !ok {
 			ks = append(ks, k)
 		}
 	}
@@ -157,7 +217,7 @@ func (c *comparer) parts(class Class, n *Node, s scope, split bool) []Change {
 		c.pop()
 	}
 	for _, k := range sortedKeys(n.Fields) {
-		if !c.silent(k, n.Fields[k]) {
+		if !c.quiet(k, n.Fields[k]) {
 			each(field(k), n.Fields[k], c.mask.field(s, n, k))
 		}
 	}

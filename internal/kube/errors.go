@@ -115,6 +115,9 @@ func (q query) hint(k Kind) string {
 	case Unauthorized:
 		return "the credential is missing, wrong or has expired: log in to the cluster again before this step"
 	case Forbidden:
+		if q.about != "" {
+			return "the role needs the verb get on the URL " + q.about + ": the ClusterRole system:discovery has it"
+		}
 		return fmt.Sprintf("the role needs the verb %s on %s: kubectl auth can-i %s %s", q.verb(), q.resource, q.verb(), q.canI())
 	case NotFound:
 		return "check its name, the namespace and the context"

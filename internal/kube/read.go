@@ -26,6 +26,7 @@ type query struct {
 	name      string // "" for a list
 	selector  string // of labels
 	accept    string
+	about     string // a path at which the API tells about itself; "" for objects
 }
 
 func (q query) verb() string {
@@ -36,6 +37,9 @@ func (q query) verb() string {
 }
 
 func (q query) what() string {
+	if q.about != "" {
+		return "discover " + q.about
+	}
 	s := q.verb() + " " + q.resource.String()
 	if q.name != "" {
 		s += " " + q.name
@@ -56,6 +60,9 @@ func (q query) canI() string {
 }
 
 func (q query) path() string {
+	if q.about != "" {
+		return q.about
+	}
 	p := "/api/" + q.resource.Version
 	if q.resource.Group != "" {
 		p = "/apis/" + q.resource.Group + "/" + q.resource.Version

@@ -52,12 +52,12 @@ func TestCloudInTheOrder(t *testing.T) {
 		{"another registry", Credentials{Clouds: []Cloud{&sky{name: "AWS", host: "other.example"}}}, anonymous, "DOCKER_AUTH_CONFIG: not set"},
 		{"a login beats the cloud", Credentials{DockerAuth: login, Clouds: []Cloud{&sky{name: "AWS", host: "cloud.example"}}}, "DOCKER_AUTH_CONFIG as docker", ""},
 		{"nothing of the cloud", Credentials{Clouds: []Cloud{&sky{name: "AWS", host: "cloud.example", err: none}}}, anonymous,
-			"DOCKER_AUTH_CONFIG: not set; AWS: neither AWS_ACCESS_KEY_ID nor a role: no credentials in the environment"},
+			"DOCKER_AUTH_CONFIG: not set; AWS: neither AWS_ACCESS_KEY_ID nor a role: " + ErrNoCloud.Error()},
 		{"two clouds", Credentials{Clouds: []Cloud{&sky{name: "AWS", host: "cloud.example", err: ErrNoCloud}, &sky{name: "Azure", host: "cloud.example"}}},
 			"Azure as Azure", "DOCKER_AUTH_CONFIG: not set"},
 		{"the platform comes behind", Credentials{GitLabRegistry: "cloud.example", GitLabUser: "job", GitLabPassword: httpx.NewSecret("job-pw"),
 			Clouds: []Cloud{&sky{name: "AWS", host: "cloud.example", err: ErrNoCloud}}}, "CI_REGISTRY_PASSWORD as job",
-			"DOCKER_AUTH_CONFIG: not set; AWS: no credentials in the environment"},
+			"DOCKER_AUTH_CONFIG: not set; AWS: " + ErrNoCloud.Error()},
 	} {
 		c := New(tt.c, Options{})
 		for range 2 { // the second time from what is kept
@@ -96,7 +96,7 @@ func TestCloudIsNamedInA401(t *testing.T) {
 	host := ref.Context().RegistryStr()
 	c := quick(Credentials{Clouds: []Cloud{&sky{name: "AWS", host: host, err: ErrNoCloud}}})
 	_, err := c.Manifest(context.Background(), ref)
-	wantError(t, err, Unauthorized, "credential: "+anonymous+" (tried: DOCKER_AUTH_CONFIG: not set; AWS: no credentials in the environment)")
+	wantError(t, err, Unauthorized, "credential: "+anonymous+" (tried: DOCKER_AUTH_CONFIG: not set; AWS: "+ErrNoCloud.Error()+")")
 }
 
 func TestCloudLoginIsRenewed(t *testing.T) {

@@ -56,14 +56,16 @@ var families = []family{
 		"give the step GITHUB_TOKEN and the job `permissions: packages: read`, or log in before it",
 		"the job needs `permissions: packages: read`, and the package must give this repository access (package settings, Manage Actions access)", ""},
 	{"Docker Hub", regexp.MustCompile(`^index\.docker\.io$`),
-		"log in before this step (docker login, with an access token that may read); Docker Hub answers like this for a repository that does not exist, too",
+		"log in before this step (docker login, with an access token that may read); Docker Hub answers like this for a repository that does not " +
+			"exist, too",
 		"the access token needs Read, its user must be a member of the repository's organisation, and the repository must exist", ""},
 	{"GitLab", regexp.MustCompile(`^registry\.gitlab\.com$`),
 		"in a GitLab job CI_REGISTRY_PASSWORD is there by itself; elsewhere log in with a deploy token that has read_registry",
 		"a job token reads only its own project: add this project to the other's job token allowlist (Settings, CI/CD, Job token permissions), " +
 			"or use a deploy token with read_registry", ""},
 	{"ECR", regexp.MustCompile(`\.dkr[.-]ecr(-fips)?\.[a-z0-9.-]+$|^public\.ecr\.aws$`),
-		"give the job a role (OIDC or an instance profile), or run `aws ecr get-login-password | docker login --username AWS --password-stdin HOST` before this step",
+		"give the job a role (OIDC or an instance profile), or run `aws ecr get-login-password | docker login --username AWS --password-stdin HOST` " +
+			"before this step",
 		"the role needs ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; in another account the repository's policy must " +
 			"name it, too", "a login to ECR lasts 12 hours"},
 	{"Artifact Registry", regexp.MustCompile(`(^|[.-])docker\.pkg\.dev$|(^|\.)gcr\.io$`),
@@ -77,11 +79,13 @@ var families = []family{
 		"give the robot account Read on the repository (Settings, User and Robot Permissions)", ""},
 	{"Harbor", regexp.MustCompile(`(^|[.-])harbor[.-]`),
 		"log in before this step with a robot account of the project",
-		"the user or robot account must be a member of the project that may pull; a robot's name begins with robot$, which is robot$$ in bakegate.yaml", ""},
+		"the user or robot account must be a member of the project that may pull; a robot's name begins with robot$, which is robot$$ in " +
+			"bakegate.yaml", ""},
 }
 
 var general = family{
-	login:  "log in before this step (docker login HOST) or give DOCKER_AUTH_CONFIG; a registry answers like this for a repository that does not exist, too",
+	login: "log in before this step (docker login HOST) or give DOCKER_AUTH_CONFIG; a registry answers like this for a repository that does not " +
+		"exist, too",
 	rights: "this user may not read the repository: check its role, and the repository's name",
 }
 

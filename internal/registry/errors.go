@@ -137,8 +137,9 @@ func isTimeout(err error) bool {
 func untrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
-	return errors.As(err, &verification) || errors.As(err, &authority) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") ||
-		strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
+	s := err.Error()
+	return errors.As(err, &verification) || errors.As(err, &authority) || strings.Contains(s, "server gave HTTP response to HTTPS client") ||
+		strings.Contains(s, "tls: ") || strings.Contains(s, "x509: ")
 }
 
 // loginWords explains an error of go-containerregistry's login that has no type. Its own text repeats what the token server said, which may

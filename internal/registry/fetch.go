@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -78,8 +79,8 @@ func (s *session) ref(ref name.Reference) string {
 // plainBytes refuses a reply that somebody on the way has compressed, which nobody asked for: its bytes prove nothing about the image.
 func (s *session) plainBytes(ref string, h http.Header) error {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return &Error{Ref: ref, Status: http.StatusOK, Kind: Invalid, Got: fmt.Sprintf("the reply is encoded as %q, which was not asked for", clean.Cut(e, 40)),
-			Hint: hintInvalid}
+		return &Error{Ref: ref, Status: http.StatusOK, Kind: Invalid, Hint: hintInvalid,
+			Got: fmt.Sprintf("the reply is encoded as %q, which was not asked for", clean.Cut(e, 40))}
 	}
 	return nil
 }
@@ -207,11 +208,22 @@ func (s *session) once(ctx context.Context, path, accept string, limit int64) ([
 		return nil, nil, statusError(resp)
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err == nil && int64(len(b)) > limit {
+	b, err := readBody(resp, limit)
+	return b, resp.Header, err
+}
+
+// readBody reads at most limit bytes. The length that the registry names saves the copies of a buffer that grows, up to what a manifest may
+// have: it is only a claim.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= limit {
+		b.Grow(int(min(n, MaxManifest)) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(b.Len()) > limit {
 		err = &TooLarge{limit}
 	}
-	return b, resp.Header, err
+	return b.Bytes(), err
 }
 
 // statusError is the registry's answer, read and closed; one whose body can't be read is still an answer.

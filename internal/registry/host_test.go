@@ -114,3 +114,12 @@ func FuzzParseMirror(f *testing.F) {
 		}
 	})
 }
+
+func TestInDir(t *testing.T) {
+	for ca, want := range map[string]string{"": "", "ca.pem": "deploy/ca.pem", "/etc/ca.pem": "/etc/ca.pem", "../ca.pem": "ca.pem"} {
+		h := Host{CA: ca}
+		if h.InDir("deploy"); h.CA != want {
+			t.Errorf("%q: got %q, want %q", ca, h.CA, want)
+		}
+	}
+}

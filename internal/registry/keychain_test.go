@@ -46,6 +46,8 @@ func TestKeychain(t *testing.T) {
 		{"Docker's configuration", "reg.example/a", Credentials{DockerConfig: dir}, "docker", "docker-pw", "config.json as docker"},
 		{"Docker's configuration, other host", "other.example/a", Credentials{DockerConfig: dir}, "", "", "anonymous"},
 		{"Docker Hub", "nginx", Credentials{DockerConfig: hub}, "hub", "hub-pw", "as hub"},
+		{"Docker Hub, as podman writes it", "nginx", Credentials{DockerAuth: httpx.NewSecret(dockerConfig("docker.io", "hub", "hub-pw"))}, "hub", "hub-pw", "as hub"},
+		{"Docker Hub, a look-alike", "nginx", Credentials{DockerAuth: httpx.NewSecret(dockerConfig("docker.io.evil.example", "x", "x-pw"))}, "", "", "anonymous"},
 		{"DOCKER_AUTH_CONFIG first", "reg.example/a", both, "env", "env-pw", "DOCKER_AUTH_CONFIG as env"},
 		{"GITHUB_TOKEN", "ghcr.io/a/b", Credentials{GitHubActor: "octocat", GitHubToken: httpx.NewSecret("ghs_x"), DockerConfig: dir}, "octocat", "ghs_x", "GITHUB_TOKEN as octocat"},
 		{"a login beats GITHUB_TOKEN", "ghcr.io/a/b", Credentials{GitHubToken: httpx.NewSecret("ghs_x"), DockerConfig: ghcr}, "pat", "pat-pw", "config.json as pat"},

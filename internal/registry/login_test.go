@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -76,6 +78,12 @@ func TestRequests(t *testing.T) {
 		{"tokens for a login", func(t *testing.T) *server { return newTokens(t, "u", "password").server }, true, "GET /v2/, GET /token, " + got, ""},
 		{"no token for nobody", func(t *testing.T) *server { return newTokens(t, "u", "password").server }, false, got + ", GET /token", Unauthorized},
 		{"a password", func(t *testing.T) *server { return serve(t, "http", basic) }, true, "GET /v2/, " + got, ""},
+		{"a wrong password is not tried twice", func(t *testing.T) *server {
+			return serve(t, "http", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+		}, true, "GET /v2/, " + got, Unauthorized},
 		{"no password", func(t *testing.T) *server { return serve(t, "http", basic) }, false, got, Unauthorized},
 		{"a challenge at the entrance only", func(t *testing.T) *server {
 			s := newTokens(t, "", "")
@@ -167,6 +175,23 @@ func TestPlainHTTPIsAskedFor(t *testing.T) {
 	}
 }
 
+// go-containerregistry's own calls speak plain HTTP where the configuration says so, with a token, too.
+func TestRemoteSpeaksPlainHTTP(t *testing.T) {
+	for _, login := range []bool{false, true} {
+		s := newTokens(t, "", "")
+		host := "reg.example.com:" + s.port()
+		var cred Credentials
+		if login {
+			s.user, s.password = "u", "password"
+			cred = loginTo(host, "u", "password")
+		}
+		c := quickWith(cred, map[string]Host{host: {PlainHTTP: true}})
+		c.resolve(t, map[string]string{"reg.example.com": "127.0.0.1"})
+		listTags(t, c, mustRepo(t, host+"/acme/app"))
+		mustManifest(t, c, host+"/acme/app:v1")
+	}
+}
+
 // case 09: 401 midway. The token, or the password, has expired between two calls: one new login, and no more.
 func TestCase09ExpiredMidway(t *testing.T) {
 	t.Run("token", func(t *testing.T) {
@@ -193,6 +218,23 @@ func TestCase09ExpiredMidway(t *testing.T) {
 		mustManifest(t, client, s.host+"/acme/app:v1")
 		s.revoked.Store(1)
 		mustManifest(t, client, s.host+"/acme/app:v1")
+	})
+	t.Run("login in Docker's configuration", func(t *testing.T) {
+		valid := "password-1"
+		s := serve(t, "http", func(w http.ResponseWriter, r *http.Request) {
+			if _, pw, _ := r.BasicAuth(); pw != valid {
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		})
+		dir := write(t, dockerConfig(s.host, "u", valid))
+		c := quick(Credentials{DockerConfig: dir})
+		mustManifest(t, c, s.host+"/acme/app:v1")
+		valid = "password-2"
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(dockerConfig(s.host, "u", valid)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mustManifest(t, c, s.host+"/acme/app:v1")
 	})
 	t.Run("password of a cloud", func(t *testing.T) {
 		var valid atomic.Int32

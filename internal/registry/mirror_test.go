@@ -10,7 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/realtest"
 )
 
 // names of the registries of these tests, which are answered in process.
@@ -70,13 +74,18 @@ func TestMirrors(t *testing.T) {
 				"second.example.com/acme/app:v1: connection refused"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _ := mirroredClient(t, Credentials{}, map[string]func(*http.Request) (*http.Response, error){first: tt.first, second: tt.second, origin: tt.origin})
+			c, seen := mirroredClient(t, Credentials{}, map[string]func(*http.Request) (*http.Response, error){first: tt.first, second: tt.second, origin: tt.origin})
 			m, err := c.Manifest(context.Background(), mustRef(t, origin+"/acme/app:v1"))
 			if tt.from != "" && (err != nil || m.From != tt.from) {
 				t.Errorf("got %q, %v; want %q", m.From, err, tt.from)
 			}
 			if tt.from == "" {
 				wantError(t, err, tt.kind, tt.says...)
+			}
+			for _, mirror := range []string{first, second} { // the entrance is another address
+				if n := strings.Count(strings.Join(*seen, " "), mirror+"/v2/hub/acme/app/") + strings.Count(strings.Join(*seen, " "), mirror+"/v2/acme/app/"); n > 1 {
+					t.Errorf("%s was asked %d times, want once: the next one is there", mirror, n)
+				}
 			}
 		})
 	}
@@ -210,5 +219,39 @@ func TestMirrorIsCancelled(t *testing.T) {
 	}})
 	if _, err := c.Manifest(ctx, mustRef(t, origin+"/acme/app:v1")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Two real registries, the second of which wants a password: the tag is what the mirror says, and what it does not have comes from the other.
+func TestMirrorsOnRealRegistries(t *testing.T) {
+	mirror, itself := realtest.Registry(t, "", ""), realtest.Registry(t, "bake", "right-password")
+	c := quickWith(loginTo(itself.Addr, "bake", "right-password"), map[string]Host{itself.Addr: {Mirrors: []string{mirror.Addr + "/hub"}}})
+	push := func(ref string) string {
+		img, err := random.Image(100, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mustRef(t, ref)
+		if err := remote.Write(r, img, c.Remote(context.Background(), r.Context())...); err != nil {
+			t.Fatal(c.Explain(r.Context(), err))
+		}
+		d, err := img.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.String()
+	}
+	onMirror, stale, late := push(mirror.Addr+"/hub/acme/app:v1"), push(itself.Addr+"/acme/app:v1"), push(itself.Addr+"/acme/app:v2")
+	for ref, want := range map[string]Manifest{
+		":v1":       {Digest: onMirror, From: mirror.Addr + "/hub/acme/app"},
+		":v2":       {Digest: late, From: itself.Addr + "/acme/app"},
+		"@" + stale: {Digest: stale, From: itself.Addr + "/acme/app"},
+	} {
+		if m := mustManifest(t, c, itself.Addr+"/acme/app"+ref); m.Digest != want.Digest || m.From != want.From {
+			t.Errorf("%s: got %s from %s, want %s from %s", ref, m.Digest, m.From, want.Digest, want.From)
+		}
+	}
+	if _, err := c.Manifest(context.Background(), mustRef(t, itself.Addr+"/acme/app:absent")); !IsMissing(err) {
+		t.Errorf("absent: got %v", err)
 	}
 }

@@ -142,7 +142,7 @@ func (p *place) transport(w wire) (http.RoundTripper, error) {
 	}
 	t := &http.Transport{
 		DialContext:            p.dial(w),
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, InsecureSkipVerify: w.insecure}, //nolint:gosec // asked for by name
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, InsecureSkipVerify: w.insecure},
 		TLSHandshakeTimeout:    p.c.options.Timeout,
 		ResponseHeaderTimeout:  p.c.options.Timeout,
 		ForceAttemptHTTP2:      true,

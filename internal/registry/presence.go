@@ -85,5 +85,6 @@ func page(resp *http.Response, digest, ref string) error {
 	if !strings.HasPrefix(strings.ToLower(kind), "text/html") || resp.Header.Get("Docker-Content-Digest") == digest {
 		return nil
 	}
-	return &Error{Ref: ref, Status: resp.StatusCode, Kind: Invalid, Got: "the answer is a page (" + clean.Cut(kind, 60) + "), not a blob", Hint: hintInvalid}
+	return &Error{Ref: ref, Status: resp.StatusCode, Kind: Invalid, Hint: hintInvalid,
+		Got: "the answer is a page (" + clean.Cut(kind, 60) + "), not a blob"}
 }

@@ -191,7 +191,7 @@ func (e *TooLarge) Error() string {
 	return fmt.Sprintf("the reply is larger than %d bytes; nothing that belongs here is", e.Limit)
 }
 
-// cappedBody is a body of which no more than limit can be read. At its end it leaves the registry's slot.
+// cappedBody is a body of which no more than limit can be read. Closed, it leaves the registry's slot.
 type cappedBody struct {
 	io.ReadCloser
 	left, limit int64
@@ -206,9 +206,6 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.leave()
-	}
 	if b.left -= int64(n); b.left < 0 {
 		return n - 1, &TooLarge{b.limit}
 	}

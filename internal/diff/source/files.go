@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
-	"github.com/bakegate/bakegate/internal/diff"
 )
 
 // walk reads the files of one snapshot.
@@ -25,23 +25,15 @@ type walk struct {
 	single  bool     // the path is a file
 	folders []fs.FileInfo
 
-	files   int
-	total   int64
-	nodes   *budget
-	objects []diff.Object
-	skipped []string
-	errs    []error
+	gathering
 }
-
-// maxErrors is how many files' mistakes are told at once.
-const maxErrors = 10
 
 func (s *pathSource) open() (*walk, error) {
 	root, rel, err := s.locate()
 	if err != nil {
 		return nil, err
 	}
-	w := &walk{pathSource: s, rel: rel, name: path.Clean(filepath.ToSlash(s.Path)), nodes: &budget{left: s.limits.nodes, depth: s.limits.depth}}
+	w := &walk{pathSource: s, rel: rel, name: path.Clean(filepath.ToSlash(s.Path)), gathering: gather(s.limits)}
 	if rel == "." { // the path may be a file outside the configuration's folder
 		if fi, serr := os.Stat(root); serr == nil && !fi.IsDir() {
 			root, w.rel = filepath.Dir(root), filepath.Base(root)
@@ -96,21 +88,9 @@ func (w *walk) all(ctx context.Context) error {
 		err = w.folder(ctx, "", fi)
 	} else {
 		w.single = true
-		err = w.file(ctx, path.Base(w.name), fi)
+		err = w.file(path.Base(w.name), fi)
 	}
-	if err != nil && len(w.errs) < maxErrors {
-		w.errs = append(w.errs, err)
-	}
-	return errors.Join(w.errs...)
-}
-
-// failed keeps a file's mistake and goes on, so that all are told at once.
-func (w *walk) failed(err error) error {
-	w.errs = append(w.errs, err)
-	if len(w.errs) >= maxErrors {
-		return errors.New("and perhaps more")
-	}
-	return nil
+	return w.end(err)
 }
 
 func (w *walk) folder(ctx context.Context, rel string, fi fs.FileInfo) error {
@@ -158,7 +138,7 @@ func (w *walk) entry(ctx context.Context, rel string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", clean.Text(w.name), err)
 	}
-	if w.excluded(rel) {
+	if excluded(w.Exclude, rel) {
 		w.skip(rel, "excluded")
 		return nil
 	}
@@ -173,42 +153,19 @@ func (w *walk) entry(ctx context.Context, rel string) error {
 	case fi.IsDir():
 		return w.folder(ctx, rel, fi)
 	}
-	return w.file(ctx, rel, fi)
+	return w.file(rel, fi)
 }
 
-func (w *walk) skip(rel, why string) { w.skipped = append(w.skipped, clean.Text(rel+": "+why)) }
-
-func (w *walk) butSkipped() string {
-	if len(w.skipped) == 0 {
-		return ": the directory is empty"
-	}
-	return fmt.Sprintf(": %d skipped, e.g. %s", len(w.skipped), w.skipped[0])
-}
-
-// file reads one file. What it is is told by its name; a file that is asked for by itself and has no such name, by its content.
-func (w *walk) file(_ context.Context, rel string, fi fs.FileInfo) error {
-	f := formatOf(rel)
-	if f == formatNone && !w.single {
-		w.skip(rel, "neither YAML, JSON nor dotenv by its name")
+// file reads one file.
+func (w *walk) file(rel string, fi fs.FileInfo) error {
+	if !w.wants(rel, w.single) {
 		return nil
 	}
 	data, err := w.read(rel, fi)
 	if err != nil {
 		return w.failed(err)
 	}
-	if f == formatNone {
-		f = formatByContent(data)
-	}
-	in := input{name: w.at(rel), object: rel, data: data, nodes: w.nodes}
-	objects, err := f.parse(in)
-	if err != nil {
-		return w.failed(err)
-	}
-	if len(objects) == 0 {
-		w.skip(rel, "nothing in it")
-	}
-	w.objects = append(w.objects, objects...)
-	return nil
+	return w.add(w.at(rel), rel, data, w.single)
 }
 
 // read gives a file's content, bounded before it is read.
@@ -229,17 +186,17 @@ func (w *walk) read(rel string, fi fs.FileInfo) ([]byte, error) {
 		return nil, w.wrap(rel, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, w.limits.file+1))
+	var b bytes.Buffer
+	b.Grow(int(fi.Size()) + bytes.MinRead) // its size may be a lie, but one within the limit
+	_, err = b.ReadFrom(io.LimitReader(f, w.limits.file+1))
+	data := b.Bytes()
 	switch {
 	case err != nil:
 		return nil, w.wrap(rel, err)
 	case int64(len(data)) > w.limits.file:
 		return nil, fmt.Errorf("%s: the file has more than %d bytes", at, w.limits.file)
 	}
-	if w.total += int64(len(data)); w.total > w.limits.total {
-		return nil, fmt.Errorf("%s: the files before it and this one have more than %d bytes in total", at, w.limits.total)
-	}
-	return data, nil
+	return data, w.count(at, int64(len(data)))
 }
 
 func kindOfFile(m fs.FileMode) string {

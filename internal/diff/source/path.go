@@ -12,9 +12,6 @@ import (
 	"github.com/bakegate/bakegate/internal/diff"
 )
 
-// Rooted is a Source with paths that are relative to the configuration's folder. The caller sets it before the first Snapshot.
-type Rooted interface{ SetRoot(dir string) }
-
 // PathOptions is the block `path:`. Written as a scalar it is Path.
 type PathOptions struct {
 	Path string `yaml:"path,required"` // a file, or a directory that is read with everything below
@@ -28,10 +25,10 @@ func (o *PathOptions) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// pathSource reads files: Kubernetes objects and plain values in YAML and JSON, and dotenv files.
+// pathSource reads files, in the formats of package format.
 type pathSource struct {
 	PathOptions
-	root   string
+	env    Env
 	limits limits
 }
 
@@ -46,23 +43,18 @@ type limits struct {
 var defaultLimits = limits{file: 16 << 20, total: 64 << 20, files: 20_000, nodes: 4_000_000, depth: 100}
 
 func buildPath(decode func(any) error) (Source, error) {
-	s := &pathSource{root: ".", limits: defaultLimits}
+	s := &pathSource{env: Env{Dir: "."}, limits: defaultLimits}
 	if err := decode(&s.PathOptions); err != nil {
 		return nil, err
 	}
 	if strings.TrimSpace(s.Path) == "" || strings.ContainsRune(s.Path, 0) {
 		return nil, errors.New("path: want a file or a directory, relative to the configuration file")
 	}
-	for i, e := range s.Exclude {
-		if err := checkGlob(e); err != nil {
-			return nil, fmt.Errorf("exclude[%d]: %w", i, err)
-		}
-	}
-	return s, nil
+	return s, checkGlobs(s.Exclude)
 }
 
-// SetRoot says which folder Path starts in. Links that leave it are refused.
-func (s *pathSource) SetRoot(dir string) { s.root = dir }
+// Use implements Wants.
+func (s *pathSource) Use(e Env) { s.env = e }
 
 // Snapshot reads the files in the order of their names.
 func (s *pathSource) Snapshot(ctx context.Context) (diff.Tree, error) {
@@ -75,11 +67,16 @@ func (s *pathSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	if err := w.all(ctx); err != nil {
 		return t, err
 	}
-	t.Objects, t.Skipped = w.objects, w.skipped
-	if len(t.Objects) == 0 {
-		return t, fmt.Errorf("%s: want Kubernetes objects, YAML, JSON or dotenv files, got none%s", t.Name, w.butSkipped())
+	return t, w.into(&t)
+}
+
+func checkGlobs(globs []string) error {
+	for i, g := range globs {
+		if err := checkGlob(g); err != nil {
+			return fmt.Errorf("exclude[%d]: %w", i, err)
+		}
 	}
-	return t, nil
+	return nil
 }
 
 func checkGlob(g string) error {
@@ -92,8 +89,8 @@ func checkGlob(g string) error {
 }
 
 // excluded says whether a glob matches the path below the source's Path, or a folder that it is in.
-func (s *pathSource) excluded(rel string) bool {
-	for _, g := range s.Exclude {
+func excluded(globs []string, rel string) bool {
+	for _, g := range globs {
 		g = strings.TrimSuffix(strings.TrimPrefix(g, "./"), "/")
 		if !strings.Contains(g, "/") {
 			if ok, _ := path.Match(g, path.Base(rel)); ok {
@@ -141,9 +138,9 @@ func (s *pathSource) locate() (root, rel string, err error) {
 	p := filepath.FromSlash(s.Path)
 	if !filepath.IsAbs(p) {
 		if filepath.IsLocal(p) {
-			return s.root, filepath.ToSlash(filepath.Clean(p)), nil
+			return s.env.Dir, filepath.ToSlash(filepath.Clean(p)), nil
 		}
-		p = filepath.Join(s.root, p)
+		p = filepath.Join(s.env.Dir, p)
 	}
 	if p, err = filepath.Abs(p); err != nil {
 		return "", "", fmt.Errorf("%s: %w", clean.Text(s.Path), err)

@@ -22,7 +22,7 @@ func newPath(t testing.TB, root, path string, exclude ...string) *pathSource {
 		t.Fatal(err)
 	}
 	p := s.(*pathSource)
-	p.SetRoot(root)
+	p.Use(Env{Dir: root})
 	return p
 }
 
@@ -62,7 +62,7 @@ func TestSnapshot(t *testing.T) {
 		{"sorted, recursive", "d", map[string]string{"d/z/a.yml": "a: 1", "d/b.yaml": cmap, "d/.env": "A=1"}, nil,
 			"dotenv/.env@d/.env ConfigMap/c@d/b.yaml /z/a.yml@d/z/a.yml", ""},
 		{"skipped", "d", map[string]string{"d/a.yaml": "a: 1", "d/README.md": "x", "d/.git/config.yaml": "a: 1", "d/e.yaml": "# nothing\n"}, nil,
-			"/a.yaml@d/a.yaml", ".git: the repository's own data|README.md: neither YAML, JSON nor dotenv by its name|e.yaml: nothing in it"},
+			"/a.yaml@d/a.yaml", ".git: the repository's own data|README.md: no configuration by its name|e.yaml: nothing in it"},
 		{"excluded", "d", map[string]string{"d/a.yaml": "a: 1", "d/b.yaml": "{", "d/base/x/c.yaml": "{", "d/k/t.yaml": "{"}, []string{"b.yaml", "base/**", "*/t.yaml"},
 			"/a.yaml@d/a.yaml", "b.yaml: excluded|base: excluded|k/t.yaml: excluded"},
 		{"documents in a file", "d", map[string]string{"d/a.yaml": "a: 1\n---\n---\nb: 2\n---\n" + cmap + "...\n"}, nil,
@@ -103,8 +103,8 @@ func TestSnapshotRefuses(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{"empty directory", nil, "d: want Kubernetes objects, YAML, JSON or dotenv files, got none: the directory is empty"},
-		{"nothing that is read", map[string]string{"d/README.md": "x"}, "got none: 1 skipped, e.g. README.md: neither"},
+		{"empty directory", nil, "d: want configuration (YAML, JSON, TOML, dotenv, ...), got none: it is empty"},
+		{"nothing that is read", map[string]string{"d/README.md": "x"}, "got none: 1 skipped, e.g. README.md: no configuration"},
 		{"duplicate key", map[string]string{"d/a.yaml": "a: 1\nb:\n  c: 1\n  c: 2\n"}, `d/a.yaml:4:3: the key "c" stands here twice, first at line 3`},
 		{"duplicate key in JSON", map[string]string{"d/a.json": "{\"a\": 1,\n \"a\": 2}"}, `d/a.json:2:2: the key "a" stands here twice, first at line 1`},
 		{"duplicate key in dotenv", map[string]string{"d/.env": "A=1\nB=2\n A=3\n"}, `d/.env:3:2: the key "A" stands here twice, first at line 1`},

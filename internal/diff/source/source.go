@@ -1,11 +1,21 @@
 // Package source says where a state of the configuration comes from. One file a source, one line in Sources.
+//
+// # The flow
+//
+//	Spec (the block in the configuration) ─► Use(Env) ─► Snapshot ─► files (files.go on a disk, archive.go in a commit or an artifact)
+//	─► gathering (gather.go: limits, mistakes, what was left out) ─► package format ─► diff.Tree
+//
+// What has no files (a cluster, an image's configuration, a record) makes its objects itself. What runs a command says so in permit.go.
 package source
 
 import (
 	"context"
-	"sort"
+	"errors"
+	"io"
+	"slices"
 
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/registry"
 )
 
 // Source takes a snapshot of a configuration.
@@ -15,12 +25,41 @@ type Source interface {
 	Snapshot(ctx context.Context) (diff.Tree, error)
 }
 
+// Env is what sources need from outside. It is given before the first Snapshot; no source reads the environment.
+type Env struct {
+	Dir      string // relative paths start here, and links may not leave it
+	Getenv   func(string) string
+	Registry *registry.Client
+	Stdin    io.Reader
+	// AllowCommands says that the person who starts bakegate lets sources run commands. It must never come from the configuration, which
+	// a pull request can edit.
+	AllowCommands bool
+	// State gives what the record of the last good deploy of an environment ("": this one) keeps of its configuration, as
+	// diff.EncodeState wrote it, and what that record is called: "the deploy of 2026-11-20 (v2.3.0) in production". Where there is none,
+	// the error wraps ErrNoState.
+	State func(ctx context.Context, environment string) (state []byte, name string, err error)
+}
+
+// ErrNoState says that nothing is known of an earlier state: there is nothing to compare with, and that is no mistake of a first deploy.
+var ErrNoState = errors.New("no recorded state")
+
+// Wants is a Source that needs something from outside.
+type Wants interface{ Use(Env) }
+
 // Build makes a source from its options. decode fills the source's own options strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the sources by the name of their block.
 var Sources = map[string]Build{
-	"path": buildPath,
+	"git":        buildGit,
+	"helm":       buildHelm,
+	"image":      buildImage,
+	"kubernetes": buildKubernetes,
+	"kustomize":  buildKustomize,
+	"oci":        buildOCI,
+	"path":       buildPath,
+	"record":     buildRecord,
+	"stdin":      buildStdin,
 }
 
 // Spec is a source in the configuration: `path: DIR`.
@@ -35,7 +74,7 @@ func (*Spec) Choices() []string {
 	for n := range Sources {
 		names = append(names, n)
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	return names
 }
 
@@ -46,5 +85,20 @@ func (s *Spec) Choose(kind string, decode func(any) error) error {
 		return err
 	}
 	s.Kind, s.Source = kind, src
+	return nil
+}
+
+// Use gives the source what it needs from outside.
+func (s *Spec) Use(e Env) {
+	if w, ok := s.Source.(Wants); ok {
+		w.Use(e)
+	}
+}
+
+// Together says what is wrong with two sources in one comparison: standard input can be read once.
+func Together(a, b *Spec) error {
+	if a != nil && b != nil && a.Kind == "stdin" && b.Kind == "stdin" {
+		return errors.New("both states are stdin, which can be read once: give one of them another source")
+	}
 	return nil
 }

@@ -2,9 +2,11 @@ package signed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -53,8 +55,8 @@ func (a *Attestation) checkFrom(at report) {
 // Attestations are the statements about an image that must be there, ready to be used. They are safe for concurrent use.
 type Attestations struct {
 	wanted []wanted
-	github *github // nil: none is kept there
-	lag    time.Duration
+	github *github       // nil: none is kept there
+	Lag    time.Duration // see Policy.Lag
 }
 
 // wanted is one of them.
@@ -69,18 +71,33 @@ type wanted struct {
 }
 
 // NewAttestations makes the list ready. s is whose statements count where an entry does not say it itself; nil without a signature section.
-// Like NewPolicy it fetches a trusted root only where it must, and the same one only once.
+// Like NewPolicy it fetches a trusted root only where it must. Where there is a policy already, its own Attestations fetches nothing twice.
 func NewAttestations(ctx context.Context, list []Attestation, s *Signature, g GitHub, dir string) (*Attestations, error) {
-	out := &Attestations{lag: indexLag}
-	var shared *signer
+	r := newRootReader(dir)
+	return newAttestations(ctx, list, g, r, func() (*signer, error) {
+		if s == nil {
+			return nil, errors.New("it does not say who must have made it, and there is no signature section: add key or keyless")
+		}
+		if err := firstMistake(s.Check); err != nil {
+			return nil, fmt.Errorf("signature: %w", err)
+		}
+		return newSigner(ctx, s.Signer, r)
+	})
+}
+
+// Attestations makes a list ready for which the policy's signer counts where an entry does not say it itself.
+func (p *Policy) Attestations(ctx context.Context, list []Attestation, g GitHub) (*Attestations, error) {
+	return newAttestations(ctx, list, g, p.reader, func() (*signer, error) { return p.signer, nil })
+}
+
+func newAttestations(ctx context.Context, list []Attestation, g GitHub, r *rootReader, otherwise func() (*signer, error)) (*Attestations, error) {
+	out := &Attestations{Lag: indexLag}
+	otherwise = sync.OnceValues(otherwise)
 	for i := range list {
 		a := &list[i]
-		w, err := newWanted(ctx, a, dir)
+		w, err := newWanted(ctx, a, r)
 		if err == nil && w.signer == nil {
-			if shared == nil {
-				shared, err = sharedSigner(ctx, s, dir)
-			}
-			w.signer = shared
+			w.signer, err = otherwise()
 		}
 		if err == nil && w.from == fromGitHub && out.github == nil {
 			out.github, err = newGitHub(g)
@@ -93,17 +110,7 @@ func NewAttestations(ctx context.Context, list []Attestation, s *Signature, g Gi
 	return out, nil
 }
 
-func sharedSigner(ctx context.Context, s *Signature, dir string) (*signer, error) {
-	if s == nil {
-		return nil, fmt.Errorf("it does not say who must have made it, and there is no signature section: add key or keyless")
-	}
-	if err := firstMistake(s.Check); err != nil {
-		return nil, fmt.Errorf("signature: %w", err)
-	}
-	return newSigner(ctx, s.Signer, dir)
-}
-
-func newWanted(ctx context.Context, a *Attestation, dir string) (wanted, error) {
+func newWanted(ctx context.Context, a *Attestation, r *rootReader) (wanted, error) {
 	w := wanted{name: a.Type, types: predicateTypes(a.Type), provenance: a.Provenance, from: a.From, repository: a.Repository}
 	if w.from == "" {
 		w.from = fromRegistry
@@ -118,7 +125,7 @@ func newWanted(ctx context.Context, a *Attestation, dir string) (wanted, error) 
 		}
 	}
 	if a.given() {
-		w.signer, err = newSigner(ctx, a.Signer, dir)
+		w.signer, err = newSigner(ctx, a.Signer, r)
 	}
 	return w, err
 }
@@ -126,11 +133,14 @@ func newWanted(ctx context.Context, a *Attestation, dir string) (wanted, error) 
 // Verify looks for every attestation that is wanted, and gives one finding for each, in their order. All that are there are checked and
 // reported; one good of a kind is enough. An error says that they could not be read; it is never a finding about the image.
 func (a *Attestations) Verify(ctx context.Context, c *registry.Client, on Subject, r release.Release) ([]verdict.Finding, error) {
-	if len(a.wanted) == 0 {
+	switch {
+	case len(a.wanted) == 0:
 		return nil, nil
+	case len(on.Digests) == 0:
+		return nil, fmt.Errorf("reading the attestations of %s: no digest was given; this is a mistake in bakegate", on.Text)
 	}
 	var looks []look
-	err := twice(ctx, a.lag, func() (bool, error) {
+	err := twice(ctx, a.Lag, func() (bool, error) {
 		looks = make([]look, len(a.wanted))
 		for i := range looks {
 			looks[i] = newLook(&a.wanted[i], on, r)

@@ -53,8 +53,8 @@ func (l *look) passed(a attested) string {
 	s := fmt.Sprintf("%s has %s by %s (%s)", l.on.Text, l.title(), l.signer.name(a.candidate), a.name)
 	if l.provenance != nil {
 		var said []string
-		for _, kv := range [][2]string{{"built by", l.provenance.Builder}, {"from", l.provenance.Source}, {"at", l.provenance.Ref}, {"commit", l.provenance.Commit},
-			{"with", l.provenance.Workflow}} {
+		p := l.provenance
+		for _, kv := range [][2]string{{"built by", p.Builder}, {"from", p.Source}, {"at", p.Ref}, {"commit", p.Commit}, {"with", p.Workflow}} {
 			if kv[1] != "" {
 				said = append(said, kv[0]+" "+clean.Cut(kv[1], 200))
 			}

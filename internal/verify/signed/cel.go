@@ -39,8 +39,8 @@ func newCondition(expr string) (*condition, error) {
 		return nil, err
 	}
 	ast, issues := env.Compile(expr)
-	if issues.Err() != nil {
-		return nil, errors.New(clean.Cut(issues.Err().Error(), 500))
+	if es := issues.Errors(); len(es) > 0 { // the first is the cause of the others
+		return nil, fmt.Errorf("line %d, character %d: %s", es[0].Location.Line(), es[0].Location.Column()+1, clean.Cut(es[0].Message, 200))
 	}
 	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("the expression gives a %s, want true or false", clean.Cut(t.String(), 60))

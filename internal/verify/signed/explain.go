@@ -26,7 +26,15 @@ func (r *refusal) Error() string {
 	if r.err == nil {
 		return r.why
 	}
-	return r.why + " (" + clean.Cut(r.err.Error(), 300) + ")"
+	return r.why + " (" + r.words() + ")"
+}
+
+// words are the library's, by which the cause can be looked up.
+func (r *refusal) words() string {
+	if r.err == nil {
+		return ""
+	}
+	return clean.Cut(r.err.Error(), 300)
 }
 
 func (r *refusal) Unwrap() error { return r.err }
@@ -143,15 +151,17 @@ func (sc scene) notLogged() (string, string) {
 	case sc.entries > 0:
 		return sc.unknownLog()
 	case len(sc.s.keys) > 0:
-		return "it has no proof of the transparency log", "if this key signs without the log (cosign sign --tlog-upload=false), set ignore-tlog: true"
+		return "it has no proof of the transparency log",
+			"if this key signs without the log (cosign sign --tlog-upload=false), set ignore-tlog: true"
 	case len(sc.root.TimestampingAuthorities()) > 0:
-		return "it has no proof of the transparency log", "if this Sigstore instance signs timestamps and keeps no log, set ignore-tlog: true"
+		return "it has no proof of the transparency log", "sign again, without --tlog-upload=false; where timestamps take the log's place, set ignore-tlog: true"
 	}
 	return "it has no proof of the transparency log, and without it nothing tells when the certificate signed", "sign again, without --tlog-upload=false"
 }
 
 func (sc scene) unknownLog() (string, string) {
-	return fmt.Sprintf("its log entry is not signed by a transparency log that %s knows: it comes from another Sigstore instance, or the root is old", sc.root.name),
+	const why = "its log entry is not signed by a transparency log that %s knows: it comes from another Sigstore instance, or the root is old"
+	return fmt.Sprintf(why, sc.root.name),
 		"name the trusted-root of the instance that signed; renew it where it is a saved file"
 }
 
@@ -166,7 +176,8 @@ func (sc scene) expired() (string, string) {
 		return fmt.Sprintf("the certificate had expired when the signature was logged: logged %s, valid until %s", at, sc.cert.NotAfter.UTC().Format(format)),
 			"sign again: a signature that is logged so late proves nothing about who made it"
 	}
-	return fmt.Sprintf("the certificate was not valid yet when the signature was logged: logged %s, valid from %s", at, sc.cert.NotBefore.UTC().Format(format)), ""
+	return fmt.Sprintf("the certificate was not valid yet when the signature was logged: logged %s, valid from %s",
+		at, sc.cert.NotBefore.UTC().Format(format)), ""
 }
 
 func (sc scene) noTime() (string, string) {
@@ -190,7 +201,8 @@ func (sc scene) unknownAuthority() (string, string) {
 	}
 	why := fmt.Sprintf("its certificate is from %q, an authority that %s does not know", clean.Cut(sc.cert.Issuer.String(), 100), sc.root.name)
 	if slices.Contains(sc.cert.Issuer.Organization, "GitHub, Inc.") {
-		return why, "private repositories sign with GitHub's own authority: save what `gh attestation trusted-root` prints, name the file in trusted-root and set ignore-tlog: true"
+		return why, "private repositories sign with GitHub's own authority: save what `gh attestation trusted-root` prints, " +
+			"name the file in trusted-root and set ignore-tlog: true"
 	}
 	return why, "name the trusted-root of the Sigstore instance that signed"
 }

@@ -123,7 +123,8 @@ func perhapsBundle(artifactType string) bool {
 
 // bundle reads one referrer. b is nil for what is no bundle, or one whose manifest says that it is about something else than wanted: that
 // note proves nothing, but whoever wrote it does not want it to count.
-func (f *finder) bundle(ctx context.Context, d v1.Descriptor, digest string, wanted func(predicateType string) bool, limit int64) (b []byte, bad, err error) {
+func (f *finder) bundle(ctx context.Context, d v1.Descriptor, digest string, wanted func(predicateType string) bool, limit int64) (
+	b []byte, bad, err error) {
 	if p := d.Annotations[predicateAnnotation]; p != "" && !wanted(p) {
 		return nil, nil, nil
 	}
@@ -155,10 +156,10 @@ func (f *finder) bundle(ctx context.Context, d v1.Descriptor, digest string, wan
 // indexLag is how long an index of referrers may lag behind a push: "no signature" right behind one is often a race.
 const indexLag = 2 * time.Second
 
-// twice looks, and where nothing at all was found looks once more behind the lag, if the context leaves the time.
+// twice looks, and where nothing at all was found looks once more behind the lag, if there is one and the context leaves the time.
 func twice(ctx context.Context, lag time.Duration, look func() (found bool, err error)) error {
 	found, err := look()
-	if found || err != nil {
+	if found || err != nil || lag <= 0 {
 		return err
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= lag {

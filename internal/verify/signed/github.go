@@ -205,7 +205,7 @@ func (g *github) bundle(ctx context.Context, e entry, limit int64) (b []byte, ba
 func (g *github) fetch(ctx context.Context, address string, limit int64) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && strings.HasPrefix(g.api.URL(), "https:") {
-		return nil, fmt.Errorf("GitHub gives the address %q for a bundle, want https://HOST/...", clean.Cut(address, 60))
+		return nil, fmt.Errorf("GitHub gives the address %q for a bundle, want https://HOST/PATH", clean.Cut(address, 60))
 	}
 	r := httpx.Remote{URL: u.Scheme + "://" + u.Host, CA: g.options.CA, Timeout: g.options.Timeout}
 	c, err := httpx.New(r, httpx.WithMaxBody(limit+limit/6+64), httpx.WithUserAgent(g.options.Version)) // snappy grows what it can't pack by a sixth

@@ -115,7 +115,7 @@ func (h *hub) ask(k forge.Key, w *fake.Registry, d string, r release.Release, ch
 	}
 	as, err := NewAttestations(h.t.Context(), []Attestation{a}, byKey(k), h.options(), "")
 	must(h.t, err)
-	as.lag = 0
+	as.Lag = 0
 	w.Forget()
 	fs, err := as.Verify(h.t.Context(), client(), subjectOf(h.t, w, d), r)
 	if len(w.Requests()) > 0 {

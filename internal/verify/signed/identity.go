@@ -199,7 +199,7 @@ func (s *signer) stranger(cert certificate.Summary) (why, fix string) {
 	if n := len(s.identities); n > 1 {
 		why += fmt.Sprintf(" (that is the nearest of the %d in any-of)", n)
 	}
-	return why, "if the signer is right, write keyless: {" + yamlOf(best, cert) + "}"
+	return why, "if that signer is right, write keyless: {" + yamlOf(best, cert) + "}; if not, find out who pushed this image"
 }
 
 // yamlOf is what the configuration would have to say.

@@ -20,18 +20,22 @@ type signer struct {
 }
 
 // newSigner reads the keys or identities, and the trusted root.
-func newSigner(ctx context.Context, o Signer, dir string) (*signer, error) {
+func newSigner(ctx context.Context, o Signer, r *rootReader) (*signer, error) {
 	s := &signer{ignoreTlog: o.IgnoreTlog}
 	var err error
 	if o.Keyless != nil {
 		err = s.readKeyless(*o.Keyless)
 	} else {
-		err = s.readKeys(o, dir)
+		err = s.readKeys(o, r.dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, s.loadRoots(ctx, o, dir)
+	ts, err := r.of(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.keepUsable(ts)
 }
 
 func (s *signer) readKeys(o Signer, dir string) error {
@@ -86,7 +90,9 @@ func (k Keyless) all() []Certificate {
 type Policy struct {
 	*signer
 	signedAs []string // repositories, beside the image's own, for which a signature may have been made
-	lag      time.Duration
+	reader   *rootReader
+	// Lag is how long an index of referrers may lag behind a push; where nothing at all is found, it is looked for once more behind it.
+	Lag time.Duration
 }
 
 // NewPolicy reads the keys or identities, and the trusted root. A root is fetched through TUF only where none is given and one is needed;
@@ -95,11 +101,12 @@ func NewPolicy(ctx context.Context, s Signature, dir string) (*Policy, error) {
 	if err := firstMistake(s.Check); err != nil {
 		return nil, err
 	}
-	who, err := newSigner(ctx, s.Signer, dir)
+	r := newRootReader(dir)
+	who, err := newSigner(ctx, s.Signer, r)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{signer: who, lag: indexLag}
+	p := &Policy{signer: who, reader: r, Lag: indexLag}
 	for _, r := range s.SignedAs {
 		repo, err := name.NewRepository(r)
 		if err != nil {

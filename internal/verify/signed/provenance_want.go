@@ -73,8 +73,10 @@ func (w wantedProvenance) compare(p provenance) []mismatch {
 			out = append(out, mismatch{key, got, want})
 		}
 	}
-	add(p.builder != "" && (p.builder == w.Builder || !strings.Contains(w.Builder, "@") && strings.HasPrefix(p.builder, w.Builder+"@")), "builder", p.builder, w.Builder)
-	add(normalRepository(p.source) != "" && normalRepository(p.source) == normalRepository(w.Source), "source", p.source, w.Source)
+	anyVersion := !strings.Contains(w.Builder, "@") && strings.HasPrefix(p.builder, w.Builder+"@")
+	source := normalRepository(p.source)
+	add(p.builder != "" && (p.builder == w.Builder || anyVersion), "builder", p.builder, w.Builder)
+	add(source != "" && source == normalRepository(w.Source), "source", p.source, w.Source)
 	add(p.ref != "" && sameRef(w.Ref, p.ref), "ref", p.ref, w.Ref)
 	add(len(p.commits) == 1 && p.commits[0] == w.Commit, "commit", strings.Join(p.commits, " and "), w.Commit)
 	add(p.workflow != "" && p.workflow == w.Workflow, "workflow", p.workflow, w.Workflow)

@@ -54,7 +54,7 @@ func TestRealCosign(t *testing.T) {
 				child := fake.DigestOf(t, fake.ChildOf(t, multi, 0))
 				p, err := NewPolicy(t.Context(), Signature{Signer: Signer{Key: "cosign.pub", IgnoreTlog: true}}, dir)
 				must(t, err)
-				p.lag = 0
+				p.Lag = 0
 				f, err := ask(t, w, d, p)
 				expect(t, f, err, verdict.Fail, "has no signature")
 				runCosign(t, bin, dir, append([]string{"sign", "--key", "cosign.key", w.Ref("@" + d)}, offline(version)...)...)
@@ -91,7 +91,7 @@ func realAttestation(t *testing.T, bin, version, dir string, w *fake.Registry, d
 		{Type: "spdx"},
 	}, &Signature{Signer: Signer{Key: "cosign.pub", IgnoreTlog: true}}, GitHub{}, dir)
 	must(t, err)
-	as.lag = 0
+	as.Lag = 0
 	fs, err := as.Verify(t.Context(), client(), subjectOf(t, w, d), thisRelease)
 	must(t, err)
 	for i, want := range []verdict.Outcome{verdict.Pass, verdict.Pass, verdict.Fail, verdict.Fail} {

@@ -44,6 +44,7 @@ func (s *signer) demands(t trust) demands {
 func (s *signer) usable(t trust) string {
 	d := s.demands(t)
 	switch {
+	case len(s.keys) > 0 && !d.log: // the root is not asked
 	case len(s.keys) == 0 && len(t.FulcioCertificateAuthorities()) == 0:
 		return "it names no certificate authority, so that no certificate can be checked"
 	case d.log && len(t.RekorLogs()) == 0 && len(s.keys) == 0 && len(t.TimestampingAuthorities()) > 0:
@@ -56,32 +57,44 @@ func (s *signer) usable(t trust) string {
 	return ""
 }
 
-// loadRoots reads the trusted roots, or fetches one. A key that signs without the log needs none.
-func (s *signer) loadRoots(ctx context.Context, o Signer, dir string) error {
-	var err error
+// rootReader reads or fetches trusted roots, each once for all who need it.
+type rootReader struct {
+	dir  string
+	seen map[string][]trust
+}
+
+func newRootReader(dir string) *rootReader { return &rootReader{dir, map[string][]trust{}} }
+
+// of gives the roots that a signer names. A key that signs without the log needs none.
+func (r *rootReader) of(ctx context.Context, o Signer) ([]trust, error) {
+	id, load := "public", publicRoot
 	switch {
 	case o.TrustedRoot != "":
-		s.roots, err = readRoots(inDir(dir, o.TrustedRoot))
-	case len(s.keys) > 0 && s.ignoreTlog:
-		s.roots = []trust{{TrustedMaterial: &root.BaseTrustedMaterial{}, name: "no root"}}
-		return nil
+		id = "file " + o.TrustedRoot
+		load = func(context.Context) ([]trust, error) { return readRoots(inDir(r.dir, o.TrustedRoot)) }
+	case o.Keyless == nil && o.IgnoreTlog:
+		return []trust{{TrustedMaterial: &root.BaseTrustedMaterial{}, name: "no root"}}, nil
 	case o.TUF != nil:
-		s.roots, err = privateRoot(ctx, *o.TUF, dir)
-	default:
-		s.roots, err = publicRoot(ctx)
+		id = "tuf " + o.TUF.URL + " " + o.TUF.Root
+		load = func(ctx context.Context) ([]trust, error) { return privateRoot(ctx, *o.TUF, r.dir) }
 	}
+	if ts, ok := r.seen[id]; ok {
+		return ts, nil
+	}
+	ts, err := load(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.keepUsable()
+	r.seen[id] = ts
+	return ts, nil
 }
 
 // keepUsable drops roots with which nothing could be good, and fails where none is left: that is a mistake in the configuration, which would
 // otherwise look like one of the signer.
-func (s *signer) keepUsable() error {
+func (s *signer) keepUsable(ts []trust) error {
 	var good []trust
 	var why error
-	for _, t := range s.roots {
+	for _, t := range ts {
 		if w := s.usable(t); w != "" {
 			why = errors.Join(why, fmt.Errorf("%s: %s", t.name, w))
 			continue

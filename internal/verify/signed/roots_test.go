@@ -212,7 +212,7 @@ func TestPrivateTUF(t *testing.T) {
 			if !good {
 				return
 			}
-			p.lag = 0
+			p.Lag = 0
 			w, d := image(t)
 			forge.SignTag(t, w, d, sg.Layer(t, forge.Claim(w.Ref(""), d), forge.Signing{}))
 			f, err := ask(t, w, d, p)

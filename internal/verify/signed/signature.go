@@ -28,18 +28,19 @@ type candidate struct {
 	name   string // where it lies: "signature tag, layer 1", "bundle sha256:..."
 	signer string // whom it names, as far as it can be read; not proved where it was refused
 	why    string
+	words  string // the library's, beside ours
 	fix    string // what to do, where one thing is likely
 	claim  claim
 }
 
 // refuse notes why a candidate does not count.
 func (c *candidate) refuse(err error) {
-	c.why = clean.Cut(err.Error(), 600)
-	if c.why == "" {
-		c.why = "refused"
-	}
+	c.why = err.Error()
 	if r, ok := err.(*refusal); ok {
-		c.fix = clean.Cut(r.fix, 600)
+		c.why, c.words, c.fix = r.why, r.words(), clean.Cut(r.fix, 600)
+	}
+	if c.why = clean.Cut(c.why, 600); c.why == "" {
+		c.why = "refused"
 	}
 }
 
@@ -63,7 +64,10 @@ func (s *search) good() (candidate, bool) {
 // and ends the search. An error says that the registry could not be read; it is never a finding about the image.
 func (p *Policy) Signature(ctx context.Context, c *registry.Client, on Subject) (verdict.Finding, error) {
 	var s search
-	err := twice(ctx, p.lag, func() (bool, error) {
+	if len(on.Digests) == 0 {
+		return verdict.Finding{}, fmt.Errorf("reading the signatures of %s: no digest was given; this is a mistake in bakegate", on.Text)
+	}
+	err := twice(ctx, p.Lag, func() (bool, error) {
 		f := finder{c: c, on: on}
 		s = search{}
 		err := p.find(ctx, &f, &s)
@@ -92,7 +96,9 @@ func (p *Policy) find(ctx context.Context, f *finder, s *search) error {
 }
 
 // repositories are those for which a signature may have been made: the image's own first.
-func (p *Policy) repositories(on Subject) []string { return append([]string{on.Repo.Name()}, p.signedAs...) }
+func (p *Policy) repositories(on Subject) []string {
+	return append([]string{on.Repo.Name()}, p.signedAs...)
+}
 
 func (p *Policy) tagForm(ctx context.Context, f *finder, digest string, s *search) error {
 	layers, bad, err := f.layers(ctx, digest, ".sig", types.SimpleSigningMediaType)
@@ -212,12 +218,14 @@ func (p *Policy) finding(on Subject, s search) verdict.Finding {
 		}
 	case s.more:
 		f.Outcome = verdict.Unknown
-		f.Summary = fmt.Sprintf("%s has more than %d signatures and attestations; none of the first is by %s, the others were not read", on.Text, maxDocuments, p.who)
+		f.Summary = fmt.Sprintf("%s has more than %d signatures and attestations; none of the first is by %s, the others were not read",
+			on.Text, maxDocuments, p.who)
 		f.Hint = "remove what is not needed from the repository"
 	case len(s.candidates) == 0:
 		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("%s (%s) has no signature", on.Text, artifact.Short(digest))
-		f.Hint = "sign it behind the push: cosign sign " + p.signFlags() + on.Base + "@" + digest + "; where it was signed elsewhere, copy its signatures with it (cosign copy)"
+		f.Hint = "sign it behind the push: cosign sign " + p.signFlags() + on.Base + "@" + digest +
+			"; where it was signed elsewhere, copy its signatures with it (cosign copy)"
 	default:
 		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("%s (%s) is not signed by %s: %s", on.Text, artifact.Short(digest), p.who, reasonsOf(s.candidates))
@@ -254,6 +262,9 @@ func evidenceOf(cs []candidate, want string) []verdict.Evidence {
 		if c.why != "" {
 			got = "refused: " + c.why
 		}
+		if c.words != "" {
+			got += " (" + c.words + ")"
+		}
 		if c.signer != "" {
 			got += " (names " + c.signer + ")"
 		}
@@ -273,7 +284,7 @@ func reasonsOf(cs []candidate) string {
 			out = append(out, fmt.Sprintf("and %d more", len(cs)-len(out)))
 			break
 		}
-		out = append(out, c.name+": "+clean.Cut(c.why, 200))
+		out = append(out, c.name+": "+clean.Cut(c.why, 300))
 	}
 	return strings.Join(out, "; ")
 }

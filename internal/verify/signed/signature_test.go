@@ -305,16 +305,20 @@ func TestTwice(t *testing.T) {
 		{"never", 0, []bool{false, false, false}, 2, indexLag},
 		{"no time left", time.Second, []bool{false, true}, 1, 0},
 		{"time enough", time.Minute, []bool{false, true}, 2, indexLag},
+		{"no lag", 0, []bool{false, true}, 1, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			ctx := t.Context()
+			ctx, lag := t.Context(), time.Duration(indexLag)
+			if tt.name == "no lag" {
+				lag = 0
+			}
 			if tt.limit > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, tt.limit)
 				defer cancel()
 			}
 			start, n := time.Now(), 0
-			err := twice(ctx, indexLag, func() (bool, error) { n++; return tt.found[n-1], nil })
+			err := twice(ctx, lag, func() (bool, error) { n++; return tt.found[n-1], nil })
 			if err != nil || n != tt.looks || time.Since(start) != tt.elapsed {
 				t.Errorf("%s: %d looks in %s, want %d in %s: %v", tt.name, n, time.Since(start), tt.looks, tt.elapsed, err)
 			}
@@ -334,7 +338,7 @@ func TestLateSignature(t *testing.T) {
 	k := forge.NewKey(t)
 	w, d := image(t)
 	p := keyPolicy(t, k)
-	p.lag = 300 * time.Millisecond
+	p.Lag = 300 * time.Millisecond
 	time.AfterFunc(50*time.Millisecond, func() { forge.Refer(t, w, d, k.Bundle(t, forge.Statement(d, forge.SignType))) })
 	f, err := ask(t, w, d, p)
 	expect(t, f, err, verdict.Pass, "is signed by")

@@ -57,22 +57,30 @@ func parseStatement(payload []byte) (statement, error) {
 	return s, s.readSubjects(fields["subject"])
 }
 
+// readSubjects reads the list one by one: a flood of empty subjects would take far more memory than bytes.
 func (s *statement) readSubjects(raw json.RawMessage) error {
-	var subjects []*subject
-	if err := json.Unmarshal(raw, &subjects); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	t, err := d.Token()
+	switch {
+	case err == nil && t == nil:
+		return errors.New("its statement is about nothing: it has no subject")
+	case err != nil || t != json.Delim('['):
 		return errors.New("its statement does not say what it is about: subject is no list of digests")
 	}
-	switch n := len(subjects); {
-	case n == 0:
-		return errors.New("its statement is about nothing: it has no subject")
-	case n > maxSubjects:
-		return fmt.Errorf("its statement is about %d subjects, want at most %d", n, maxSubjects)
-	}
-	for i, sub := range subjects {
-		if sub == nil {
-			return fmt.Errorf("its subject %d is null", i+1)
+	for d.More() {
+		var sub *subject
+		switch err := d.Decode(&sub); {
+		case err != nil:
+			return errors.New("its statement does not say what it is about: subject is no list of digests")
+		case sub == nil:
+			return fmt.Errorf("its subject %d is null", len(s.subjects)+1)
+		case len(s.subjects) == maxSubjects:
+			return fmt.Errorf("its statement is about more than %d subjects", maxSubjects)
 		}
 		s.subjects = append(s.subjects, *sub)
+	}
+	if len(s.subjects) == 0 {
+		return errors.New("its statement is about nothing: it has no subject")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package signed
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -45,9 +44,8 @@ func FuzzEnvelope(f *testing.F) {
 func FuzzBundle(f *testing.F) {
 	k := forge.NewKey(f)
 	p := keyPolicy(f, k)
-	good := k.Bundle(f, forge.Statement(digestA, forge.SignType))
 	sg := forge.NewSigstore(f)
-	f.Add(good)
+	f.Add(k.Bundle(f, forge.Statement(digestA, forge.SignType)))
 	f.Add(sg.Bundle(f, forge.Statement(digestA, forge.SignType), forge.Signing{Stamped: true}))
 	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{}},"dsseEnvelope":{}}`))
 	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle+json;version=0.1","verificationMaterial":{"x509CertificateChain":{"certificates":[{}]}},"messageSignature":{}}`))
@@ -56,14 +54,15 @@ func FuzzBundle(f *testing.F) {
 	byCertificate := &signer{roots: []trust{{TrustedMaterial: &root.BaseTrustedMaterial{}}, rs[0]}, identities: []identity{{want: exact}}}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, s := range []*signer{p.signer, byCertificate} {
+			var c claim
 			err := guarded(func() error {
-				c, err := s.bundle(b, []string{digestA})
-				if err != nil {
+				var err error
+				if c, err = s.bundle(b, []string{digestA}); err != nil {
 					return err
 				}
 				return c.check()
 			})
-			if err == nil && !slices.Equal(b, good) && s == p.signer && !strings.Contains(string(b), "dsseEnvelope") {
+			if err == nil && (c.predicateType != forge.SignType || string(c.predicate) != "{}" || len(c.subjects) != 1) { // nothing else was ever signed
 				t.Errorf("took %q", b)
 			}
 			if err != nil && strings.Contains(err.Error(), "crashed") {

@@ -29,7 +29,8 @@ const (
 func publicRoot(ctx context.Context) ([]trust, error) {
 	t, err := fetchRoot(ctx, httpx.Remote{URL: tuf.DefaultMirror}, tuf.DefaultRoot())
 	if err != nil {
-		return nil, fmt.Errorf("fetching Sigstore's public trusted root: %w; where the runner cannot reach it, save a trusted_root.json and name it in trusted-root", err)
+		const cure = "where the runner cannot reach it, save a trusted_root.json and name it in trusted-root"
+		return nil, fmt.Errorf("fetching Sigstore's public trusted root: %w; %s", err, cure)
 	}
 	t.name = "Sigstore's public trusted root"
 	return []trust{t}, nil

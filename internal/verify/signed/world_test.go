@@ -29,7 +29,7 @@ func policyOf(t testing.TB, s Signature) *Policy {
 	t.Helper()
 	p, err := NewPolicy(t.Context(), s, "")
 	must(t, err)
-	p.lag = 0
+	p.Lag = 0
 	return p
 }
 

@@ -35,7 +35,8 @@ func logID(t testing.TB, key *ecdsa.PrivateKey) [sha256.Size]byte {
 func (s *Sigstore) Certificate(t testing.TB, o Signing) (*x509.Certificate, Key) {
 	t.Helper()
 	key := ecKey(t)
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Second), NotAfter: time.Now().Add(10 * time.Minute),
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()),
+		NotBefore: time.Now().Add(-time.Second), NotAfter: time.Now().Add(10 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}}
 	nameOf(t, template, or(o.Identity, Identity))
 	issuer := or(o.Issuer, Issuer)

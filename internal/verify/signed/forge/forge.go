@@ -103,7 +103,8 @@ func must(t testing.TB, err error) {
 
 // Claim is the payload of the simple signing form, as cosign writes it.
 func Claim(repo, digest string) []byte {
-	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, repo, digest)
+	const form = `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`
+	return fmt.Appendf(nil, form, repo, digest)
 }
 
 // Layer is one signature or attestation of the tag form.

@@ -138,7 +138,8 @@ func (s *Sigstore) Envelope(t testing.TB, stmt []byte, o Signing) Layer {
 	hash := func(b []byte) map[string]any {
 		return map[string]any{"algorithm": "sha256", "value": hex.EncodeToString(b)}
 	}
-	body := compact(t, map[string]any{"apiVersion": "0.0.1", "kind": "dsse", "spec": map[string]any{"envelopeHash": hash(sum[:]), "payloadHash": hash(payloadSum[:]),
+	body := compact(t, map[string]any{"apiVersion": "0.0.1", "kind": "dsse", "spec": map[string]any{
+		"envelopeHash": hash(sum[:]), "payloadHash": hash(payloadSum[:]),
 		"signatures": []any{map[string]any{"signature": base64.StdEncoding.EncodeToString(sig), "verifier": pemOf(cert)}}}})
 	if o.InTotoEntry {
 		body = compact(t, map[string]any{"apiVersion": "0.0.1", "kind": "intoto", "spec": map[string]any{"publicKey": pemOf(cert),

@@ -89,7 +89,8 @@ func (r *TUF) Serve(t testing.TB) string {
 	sign(t, r.Timestamp, r.keys[metadata.TIMESTAMP])
 	sum := sha256.Sum256(r.Target)
 	files := map[string][]byte{"/targets/" + hex.EncodeToString(sum[:]) + ".trusted_root.json": r.Target, "/1.root.json": r.Anchor(t)}
-	for path, toBytes := range map[string]func(bool) ([]byte, error){"/1.targets.json": r.Targets.ToBytes, "/1.snapshot.json": r.Snapshot.ToBytes, "/timestamp.json": r.Timestamp.ToBytes} {
+	for path, toBytes := range map[string]func(bool) ([]byte, error){
+		"/1.targets.json": r.Targets.ToBytes, "/1.snapshot.json": r.Snapshot.ToBytes, "/timestamp.json": r.Timestamp.ToBytes} {
 		b, err := toBytes(false)
 		must(t, err)
 		files[path] = b

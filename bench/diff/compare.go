@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/source"
+)
+
+// compare reads two files and writes every difference on a line.
+func compare(ctx context.Context, previous, target string, out io.Writer) error {
+	a, err := snapshot(ctx, previous)
+	if err != nil {
+		return err
+	}
+	b, err := snapshot(ctx, target)
+	if err != nil {
+		return err
+	}
+	r := diff.Compare(a, b, diff.Rules{}, time.Now())
+	w := bufio.NewWriter(out)
+	for _, c := range r.Changes {
+		fmt.Fprintf(w, "%s %s: %s\n", c.Class, c.Where(), c.What())
+	}
+	return w.Flush()
+}
+
+func snapshot(ctx context.Context, file string) (diff.Tree, error) {
+	s, err := source.Sources["path"](func(o any) error { return o.(*source.PathOptions).UnmarshalText([]byte(filepath.Base(file))) })
+	if err != nil {
+		return diff.Tree{}, err
+	}
+	s.(source.Wants).Use(source.Env{Dir: filepath.Dir(file)})
+	return s.Snapshot(ctx)
+}

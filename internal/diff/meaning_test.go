@@ -1,0 +1,81 @@
+package diff
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// manyPairs gives two states of n documents as a cluster has them, a tenth of which differ.
+func manyPairs(n int) (previous, target Tree) {
+	text := func(s string) *Node { return &Node{Type: "string", Value: s, Line: 1, Column: 1} }
+	mapping := func(kv ...any) *Node {
+		m := &Node{IsMap: true, Fields: map[string]*Node{}, Line: 1, Column: 1}
+		for i := 0; i < len(kv); i += 2 {
+			m.Fields[kv[i].(string)] = kv[i+1].(*Node)
+		}
+		return m
+	}
+	list := func(items ...*Node) *Node { return &Node{IsList: true, Items: items, Line: 1, Column: 1} }
+	env := func(name, value string) *Node { return mapping("name", text(name), "value", text(value)) }
+	object := func(i int, place, image string) Object {
+		name := fmt.Sprintf("service-%d", i)
+		container := mapping("name", text("app"), "image", text("ghcr.io/acme/"+name+":"+image), "args", list(text("--listen"), text(":8080"), text("--verbose")),
+			"ports", list(mapping("containerPort", text("8080"), "name", text("http"))),
+			"env", list(env("LOG_LEVEL", "info"), env("DB_HOST", "db."+place+".acme.dev"), env("FEATURES", "a,b,c"), env("DB_PASSWORD", "pw-"+name)),
+			"envFrom", list(mapping("configMapRef", mapping("name", text("conf")))),
+			"resources", mapping("limits", mapping("cpu", text("500m"), "memory", text("256Mi"))), "livenessProbe", mapping("httpGet", mapping("path", text("/live"))),
+			"volumeMounts", list(mapping("mountPath", text("/data"), "name", text("data"))))
+		root := mapping("apiVersion", text("apps/v1"), "kind", text("Deployment"),
+			"metadata", mapping("name", text(name), "namespace", text("shop-"+place), "labels", mapping("app", text(name), "team", text("checkout"))),
+			"spec", mapping("replicas", &Node{Type: "number", Value: "3"}, "template", mapping("metadata", mapping("labels", mapping("app", text(name))),
+				"spec", mapping("containers", list(container)))))
+		return Object{Kind: "Deployment", APIVersion: "apps/v1", Namespace: "shop-" + place, Name: name, Root: root, File: "a.yaml"}
+	}
+	for i := range n {
+		image := "1.0"
+		if i%10 == 0 {
+			image = "1.1"
+		}
+		previous.Objects = append(previous.Objects, object(i, "staging", "1.0"))
+		target.Objects = append(target.Objects, object(i, "production", image))
+	}
+	conf := func(place string) Object {
+		root := mapping("kind", text("ConfigMap"), "metadata", mapping("name", text("conf")), "data", mapping("a", text("1")))
+		return Object{Kind: "ConfigMap", Namespace: "shop-" + place, Name: "conf", Root: root, File: "a.yaml"}
+	}
+	previous.Objects, target.Objects = append(previous.Objects, conf("staging")), append(target.Objects, conf("production"))
+	previous.Name, target.Name = "staging", "production"
+	return previous, target
+}
+
+// BenchmarkBeyond is what risks, references and environment leaks cost in two states of 5,000 documents, all of which differ.
+func BenchmarkBeyond(b *testing.B) {
+	previous, target := manyPairs(5000)
+	ps := pairObjects(previous.Objects, target.Objects)
+	c := &comparer{mask: newMasker(), rules: newRuleSet(Rules{}, time.Time{}), prints: newFingerprints(Options{}.Key)}
+	c.look(ps)
+	for name, run := range map[string]func(){
+		"all":        func() { c.beyond(ps, previous, target, Rules{}) },
+		"survey":     func() { c.survey(ps, previous, target, nil) },
+		"references": func() { c.references(ps) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}
+
+func TestEveryAdviceIsListed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, a := range advices {
+		if seen[a.doc] || a.what == "" || a.hint == "" || a.severity == 0 || !strings.HasPrefix(a.doc, "diff-") {
+			t.Errorf("%+v: want a page of its own, a severity, a sentence and a hint", a)
+		}
+		seen[a.doc] = true
+	}
+}

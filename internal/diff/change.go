@@ -114,7 +114,7 @@ func (c *comparer) judge(ch *Change, a, b sided) {
 }
 
 func (c Change) at() Position {
-	if c.ToAt.Line > 0 || c.FromAt.File == "" {
+	if c.ToAt.Line > 0 {
 		return c.ToAt
 	}
 	return c.FromAt

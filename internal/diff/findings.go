@@ -216,11 +216,8 @@ func (b bundle) transition() string {
 func (c Change) located() string { return c.Where() + c.at().suffix() }
 
 func (p Position) suffix() string {
-	switch {
-	case p.File == "":
+	if p.File == "" {
 		return ""
-	case p.Line == 0: // what a cluster has, or what was rendered, has no lines
-		return " (" + p.File + ")"
 	}
 	return fmt.Sprintf(" (%s:%d)", p.File, p.Line)
 }

@@ -78,7 +78,7 @@ type ObjectID struct {
 // String gives Kind/name, which a rule's pattern takes.
 func (o ObjectID) String() string { return o.Kind + "/" + o.Name }
 
-// Position is where a value was read. Line is 0 where the value is not there, or its file has no lines: a cluster's object.
+// Position is where a value was read. Line is 0 where the value is not there.
 type Position struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`

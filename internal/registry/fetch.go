@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -164,7 +165,7 @@ func (s *session) referrers(ctx context.Context, digest string, limit int) (ds [
 	var e *Error
 	switch {
 	case err == nil:
-		more = h.Get("Link") != ""
+		return s.pages(ctx, digest, b, h, limit)
 	case errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusBadRequest):
 		m, err := s.manifest(ctx, s.repo.Tag(strings.Replace(digest, ":", "-", 1)))
 		if IsMissing(err) {
@@ -173,18 +174,60 @@ func (s *session) referrers(ctx context.Context, digest string, limit int) (ds [
 		if err != nil {
 			return nil, false, err
 		}
-		b = m.Bytes
-	default:
-		return nil, false, err
+		ds, err = list(m.Bytes, ref)
+		return ds[:min(len(ds), limit)], len(ds) > limit, err
 	}
+	return nil, false, err
+}
+
+// maxPages bounds how many pages of a list are asked for. Registries give some dozens of entries a page.
+const maxPages = 10
+
+// pages reads a list of referrers to its end, or to the limit. b and h are its first page.
+func (s *session) pages(ctx context.Context, digest string, b []byte, h http.Header, limit int) (ds []v1.Descriptor, more bool, err error) {
+	ref := s.repo.Name() + "@" + digest
+	for page := 1; ; page++ {
+		entries, err := list(b, ref)
+		if err != nil {
+			return nil, false, err
+		}
+		ds = append(ds, entries...)
+		next := nextPage(h)
+		switch {
+		case len(ds) > limit:
+			return ds[:limit], true, nil
+		case next == "":
+			return ds, false, nil
+		case len(ds) == limit || page == maxPages:
+			return ds, true, nil
+		}
+		if b, h, err = s.get(ctx, "referrers/"+digest+"?"+next, ref, string(types.OCIImageIndex), MaxManifest); err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+func list(b []byte, ref string) ([]v1.Descriptor, error) {
 	var index v1.IndexManifest
 	if err := json.Unmarshal(b, &index); err != nil {
-		return nil, false, &Error{Ref: ref, Kind: Invalid, Got: "its list of referrers is no image index", err: err}
+		return nil, &Error{Ref: ref, Kind: Invalid, Got: "its list of referrers is no image index", err: err}
 	}
-	if len(index.Manifests) > limit {
-		return index.Manifests[:limit], true, nil
+	return index.Manifests, nil
+}
+
+// nextPage is the query of the next page (RFC 8288, rel="next"), "" where there is none. Only the query is taken: the page is asked for
+// where the list is, wherever the link leads.
+func nextPage(h http.Header) string {
+	for _, link := range strings.Split(strings.Join(h.Values("Link"), ", "), ", <") {
+		target, rest, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
+		if !ok || !strings.Contains(rest, "next") || len(target) > 4096 {
+			continue
+		}
+		if u, err := url.Parse(target); err == nil {
+			return u.Query().Encode()
+		}
 	}
-	return index.Manifests, more, nil
+	return ""
 }
 
 // get reads one resource of a repository. A body that breaks off is fetched a second time.

@@ -60,7 +60,8 @@ func (s *session) do(ctx context.Context, method, path string, h http.Header) (*
 }
 
 func (s *session) send(ctx context.Context, l *login, method, path string, h http.Header) (*http.Response, error) {
-	u := url.URL{Scheme: l.scheme, Host: s.repo.RegistryStr(), Path: "/v2/" + s.repo.RepositoryStr() + "/" + path}
+	path, query, _ := strings.Cut(path, "?")
+	u := url.URL{Scheme: l.scheme, Host: s.repo.RegistryStr(), Path: "/v2/" + s.repo.RepositoryStr() + "/" + path, RawQuery: query}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, err

@@ -78,12 +78,20 @@ func (w *work) trust(ctx context.Context) error {
 	if len(w.o.Attestations) == 0 {
 		return nil
 	}
-	a, err := signed.NewAttestations(ctx, w.o.Attestations, w.o.Signature, w.o.gitHub(), w.o.dir)
+	a, err := w.attested(ctx)
 	if err != nil {
 		return fmt.Errorf("verify.attestations: %w", err)
 	}
 	w.attestations = a
 	return nil
+}
+
+// attested shares the signature's trusted root where there is one: a public root is fetched once.
+func (w *work) attested(ctx context.Context) (*signed.Attestations, error) {
+	if w.policy != nil {
+		return w.policy.Attestations(ctx, w.o.Attestations, w.o.gitHub())
+	}
+	return signed.NewAttestations(ctx, w.o.Attestations, nil, w.o.gitHub(), w.o.dir)
 }
 
 func (w *work) run(ctx context.Context, want []built.Digest) (Result, error) {

@@ -1,3 +1,5 @@
+//go:build cosign
+
 package signed
 
 import (

@@ -19,8 +19,9 @@ import (
 
 // admissionEnv is what the expressions of a policy may use.
 var admissionEnv = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(append(celBase(), cel.Variable("object", cel.DynType), cel.Variable("oldObject", cel.DynType), cel.Variable("request", cel.DynType),
-		cel.Variable("namespaceObject", cel.DynType), cel.Variable("variables", cel.MapType(cel.StringType, cel.DynType)))...)
+	return cel.NewEnv(append(celBase(), cel.Variable("object", cel.DynType), cel.Variable("oldObject", cel.DynType),
+		cel.Variable("request", cel.DynType), cel.Variable("namespaceObject", cel.DynType),
+		cel.Variable("variables", cel.MapType(cel.StringType, cel.DynType)))...)
 })
 
 // policy is a ValidatingAdmissionPolicy with its bindings.

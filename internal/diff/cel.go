@@ -89,7 +89,8 @@ func (c *comparer) checks(ps pairing, changes []Change) []verdict.Finding {
 	var fs []verdict.Finding
 	for _, k := range c.rules.checks {
 		if k.broken != nil {
-			fs = append(fs, rulesFinding(verdict.Unknown, "check "+k.rule.Name, k.rule.Reason, "mend the expression", "the check %s can't be read: %v", k.rule.Name, k.broken))
+			fs = append(fs, rulesFinding(verdict.Unknown, "check "+k.rule.Name, k.rule.Reason, "mend the expression",
+				"the check %s can't be read: %v", k.rule.Name, k.broken))
 			continue
 		}
 		var a asked
@@ -149,15 +150,16 @@ func (c *comparer) ask(k *checking, p pair, changes []Change, v *celValues, budg
 
 func (k *checking) findings(a asked) []verdict.Finding {
 	if a.objects == 0 {
-		return []verdict.Finding{rulesFinding(verdict.Note, "check "+k.rule.Name, k.rule.Reason, "delete the check, or look for a slip in its object",
-			"the check %s is about no object", k.rule.Name)}
+		return []verdict.Finding{rulesFinding(verdict.Note, "check "+k.rule.Name, k.rule.Reason,
+			"delete the check, or look for a slip in its object", "the check %s is about no object", k.rule.Name)}
 	}
 	var fs []verdict.Finding
 	add := func(o verdict.Outcome, es []verdict.Evidence, hint, format string, args ...any) {
 		if len(es) == 0 {
 			return
 		}
-		f := verdict.Finding{Check: "diff/check", Outcome: o, Reason: "check", Doc: "diff-check", Hint: hint, Summary: clean.Text(fmt.Sprintf(format, args...)), Evidence: es}
+		f := verdict.Finding{Check: "diff/check", Outcome: o, Reason: "check", Doc: "diff-check", Hint: hint, Evidence: es,
+			Summary: clean.Text(fmt.Sprintf(format, args...))}
 		if n := len(es); n > maxEvidence {
 			f.Evidence = append(es[:maxEvidence:maxEvidence], verdict.Evidence{What: "and " + plural(n-maxEvidence, "place") + " more"})
 		}

@@ -22,7 +22,8 @@ const (
 
 // checkEnv is what the expressions of diff.check may use.
 var checkEnv = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(append(celBase(), cel.Variable("previous", cel.DynType), cel.Variable("target", cel.DynType), cel.Variable("change", cel.DynType))...)
+	return cel.NewEnv(append(celBase(), cel.Variable("previous", cel.DynType), cel.Variable("target", cel.DynType),
+		cel.Variable("change", cel.DynType))...)
 })
 
 // celBase is the language with its libraries.
@@ -66,11 +67,12 @@ func quantityFunction() cel.EnvOption {
 }
 
 func isQuantityFunction() cel.EnvOption {
-	return cel.Function("isQuantity", cel.Overload("is_quantity_string", []*cel.Type{cel.StringType}, cel.BoolType, cel.UnaryBinding(func(v ref.Val) ref.Val {
+	is := func(v ref.Val) ref.Val {
 		s, ok := v.Value().(string)
 		_, is := amount(s)
 		return types.Bool(ok && is)
-	})))
+	}
+	return cel.Function("isQuantity", cel.Overload("is_quantity_string", []*cel.Type{cel.StringType}, cel.BoolType, cel.UnaryBinding(is)))
 }
 
 // compileCEL reads an expression that must say true or false. Its error says where in it: "3:14: ...".

@@ -9,7 +9,8 @@ import (
 // of the target is looked at word by word while the pairs are walked; what may name an environment is remembered. Which of these words
 // are those of the previous environment is learned from the two states (envleak_learn.go).
 
-// Bounds on what is remembered of a state that is full of such words.
+// Bounds on what is remembered of a state that is full of such words. They count from one object to the next, so that what is remembered
+// does not depend on the order of an object's fields.
 const (
 	maxSuspects = 5000
 	maxOfWord   = 300
@@ -26,7 +27,8 @@ type leakScan struct {
 	spotted    []spotted
 
 	suspects []suspect
-	seen     map[string]int // how often a word was remembered
+	often    map[string]int // how often a word was remembered
+	full     bool           // no more is remembered
 }
 
 // stands is in how many different texts a word stands in the target: in such that are the same in both states, and in such that had it
@@ -50,7 +52,7 @@ type spotted struct {
 }
 
 func newLeakScan(given []string) *leakScan {
-	l := &leakScan{learner: newLearner(), given: map[string]bool{}, seen: map[string]int{}}
+	l := &leakScan{learner: newLearner(), given: map[string]bool{}, often: map[string]int{}}
 	for _, g := range given {
 		text := strings.ToLower(strings.TrimSpace(g))
 		if ws := wordsOf(text); len(ws) == 1 && ws[0] == text {
@@ -66,22 +68,27 @@ func newLeakScan(given []string) *leakScan {
 // look looks at a text of the target, and remembers it where it may name an environment.
 func (w *survey) look(x both) {
 	l, v := w.leak, x.b.Value
-	if len(v) < 2 || len(v) > maxMasked || w.c.kubernetes && len(w.steps) == 1 {
+	if l.full || len(v) < 2 || len(v) > maxMasked || w.c.kubernetes && len(w.steps) == 1 {
 		return
 	}
 	same := x.a != nil && x.a.scalar() && x.a.Value == v
 	found := l.spot(v, same)
-	if len(found) == 0 || len(l.suspects) >= maxSuspects || isStagingAuthority(v) {
+	if len(found) == 0 || isStagingAuthority(v) {
 		return
 	}
-	var kept []spotted
 	for _, s := range found {
-		if l.seen[s.word]++; l.seen[s.word] <= maxOfWord {
-			kept = append(kept, s)
-		}
+		l.often[s.word]++
 	}
-	if len(kept) > 0 {
-		l.suspects = append(l.suspects, suspect{kept, same, w.c.pair, w.order, slices.Clone(w.steps), x})
+	l.suspects = append(l.suspects, suspect{slices.Clone(found), same, w.c.pair, w.order, slices.Clone(w.steps), x})
+}
+
+// next begins an object: words that were seen too often are looked for no more.
+func (l *leakScan) next() {
+	l.full, l.enough = len(l.suspects) > maxSuspects, len(l.learner.seen) > maxTransitions
+	for w := range l.suspicious {
+		if l.often[w] > maxOfWord {
+			delete(l.suspicious, w)
+		}
 	}
 }
 
@@ -182,13 +189,18 @@ func (w *survey) at(s suspect) {
 	w.c.begin(s.pair)
 }
 
-// leaks tells a text, unless it is the base64 of a Secret, in which a word stands by chance.
+// leaks tells a text, unless it is the base64 of a Secret, in which a word stands by chance. A word that the masked text does not show
+// is not shown either.
 func (w *survey) leaks(s suspect, t *leakToken) {
 	w.at(s)
 	if w.scope(true).always && w.key(1) == "data" {
 		return
 	}
-	w.notef(leaked, leaked.severity, s.value, worse, "", t.want())
+	want := w.c.mask.name(t.want())
+	if got := w.shown(s.value, true); !strings.Contains(strings.ToLower(got), t.text) && !sure[t.text] && !t.given {
+		want = "the target's own"
+	}
+	w.notef(leaked, leaked.severity, s.value, worse, "", want)
 }
 
 // aside are words in a key that say that another environment is meant.

@@ -16,9 +16,10 @@ type leakToken struct {
 	votes int    // texts that lost it between previous and target
 }
 
-// want tells people what is wanted in place of a text with the token.
+// want tells people what is wanted in place of a text with the token. What stands elsewhere in its place is told where it names an
+// environment: another word may be a part of a secret.
 func (t *leakToken) want() string {
-	if t.to == "" {
+	if to := strings.ToLower(t.to); to == "" || !isEnvironment(to) && !account(to) {
 		return "nothing of " + t.text
 	}
 	return t.to + " in place of " + t.text
@@ -87,6 +88,8 @@ type learner struct {
 	to    map[swap]int
 	mine  map[string]bool // words of the target's own
 	seen  map[transition]bool
+	// enough says that nothing more is learned.
+	enough bool
 }
 
 func newLearner() learner {
@@ -131,7 +134,7 @@ const maxTransitions = 20_000
 
 // value learns from a text that changed.
 func (l *learner) value(t transition) {
-	if l.seen[t] || len(l.seen) > maxTransitions {
+	if l.seen[t] || l.enough {
 		return
 	}
 	l.seen[t] = true
@@ -179,7 +182,7 @@ func (l *learner) swaps(a, b string) {
 // tokens gives the words for which there is some evidence that they are the previous environment's, by their text.
 func (l *leakScan) tokens() map[string]*leakToken {
 	ts := map[string]*leakToken{}
-	for w := range l.seen {
+	for w := range l.often {
 		given := l.given[w] || slices.Contains(l.phrases, w)
 		if given || !l.mine[w] && (l.named[w] || l.votes[w] > 0) {
 			ts[w] = &leakToken{text: w, given: given, named: l.named[w], votes: l.votes[w], to: l.counterpart(w)}
@@ -229,7 +232,8 @@ func regionAt(text string, at int) string {
 
 // isDomain says whether a word is the end of a host: acme.dev names no environment.
 func isDomain(text string, at, length int) bool {
-	return at > 0 && text[at-1] == '.' && (at+length == len(text) || strings.IndexByte("/:\"', ", text[at+length]) >= 0) && strings.EqualFold(text[at:at+length], "dev")
+	ends := at+length == len(text) || strings.IndexByte("/:\"', ", text[at+length]) >= 0
+	return ends && at > 0 && text[at-1] == '.' && strings.EqualFold(text[at:at+length], "dev")
 }
 
 func bounded(text string, at, length int) bool {

@@ -79,3 +79,57 @@ func TestEveryAdviceIsListed(t *testing.T) {
 		seen[a.doc] = true
 	}
 }
+
+// The same states give the same findings, also where there is more than is remembered.
+func TestBeyondIsDeterministic(t *testing.T) {
+	many := &Node{IsMap: true, Fields: map[string]*Node{}}
+	old := &Node{IsMap: true, Fields: map[string]*Node{}}
+	for i := range 2 * maxOfWord {
+		k := fmt.Sprintf("k%d", i)
+		many.Fields[k] = &Node{Type: "string", Value: fmt.Sprintf("host-%d.staging.acme.dev", i), Line: i + 1}
+		old.Fields[k] = &Node{Type: "string", Value: fmt.Sprintf("host-%d.staging.acme.dev", i%(maxOfWord-1)), Line: i + 1}
+	}
+	var a, b Tree
+	a.Name, b.Name = "staging", "production"
+	for i := range 4 {
+		name := fmt.Sprintf("f%d.yaml", i)
+		a.Objects = append(a.Objects, Object{Name: name, File: name, Root: old})
+		b.Objects = append(b.Objects, Object{Name: name, File: name, Root: many})
+	}
+	first := ""
+	for range 8 {
+		got := fmt.Sprintf("%+v", Compare(a, b, Rules{}, time.Time{}).Findings)
+		if first == "" {
+			first = got
+		}
+		if got != first {
+			t.Fatalf("got\n%s\nand before\n%s", got, first)
+		}
+	}
+	if !strings.Contains(first, "diff/environment-leak") {
+		t.Errorf("nothing was found: %s", first)
+	}
+}
+
+// A word that is a part of a secret is not told, neither as what leaked nor as what stands in its place.
+func TestLeaksShowNoSecret(t *testing.T) {
+	file := func(values ...string) Tree {
+		root := &Node{IsMap: true, Fields: map[string]*Node{}}
+		for i := 0; i < len(values); i += 2 {
+			root.Fields[values[i]] = &Node{Type: "string", Value: values[i+1], Line: i + 1}
+		}
+		return Tree{Name: "x", Objects: []Object{{Name: "v.yaml", File: "v.yaml", Root: root}}}
+	}
+	a := file("password", "staging", "url", "postgres://app:staging7x1@db.staging/x", "token", "zq81xk-staging", "other", "see staging7x1", "plain", "x-staging", "kept", "y-staging")
+	b := file("password", "hunter77", "url", "postgres://app:blorp9x2@db.prod/x", "token", "ab12cd-prod", "other", "see staging7x1", "plain", "x-prod", "kept", "y-staging")
+	r := Compare(a, b, Rules{PreviousNames: []string{"zq81xk"}}, time.Time{})
+	text := fmt.Sprintf("%+v", r.Findings)
+	for _, secret := range []string{"hunter77", "blorp", "ab12cd"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q is in %s", secret, text)
+		}
+	}
+	if !strings.Contains(text, "diff/environment-leak") {
+		t.Errorf("nothing was found: %s", text)
+	}
+}

@@ -137,7 +137,8 @@ func (f *dangler) mention(order int, p pair, m mention) {
 func (f *dangler) selection(order int, p pair, s selection) {
 	pods := f.target.selected(p.target.Namespace, s)
 	for _, at := range portless(s, pods) {
-		f.found = append(f.found, f.c.lostAt(order, p, at, "no container has such a port", "the port "+f.c.mask.name(at.node.Value)+" of a container", false))
+		want := "the port " + f.c.mask.name(at.node.Value) + " of a container"
+		f.found = append(f.found, f.c.lostAt(order, p, at, "no container has such a port", want, false))
 	}
 	if len(pods) > 0 {
 		return
@@ -191,6 +192,6 @@ func (c *comparer) lostAt(order int, p pair, at *cursor, got, want string, befor
 	for i := range path {
 		path[i] = c.mask.segment(path[i])
 	}
-	return occurrence{advice: unresolved, severity: s, order: order, object: c.id, names: c.names, path: path, at: c.position(p.target, at.node),
-		got: got, want: want, b: at.node}
+	return occurrence{advice: unresolved, severity: s, order: order, object: c.id, names: c.names, path: path,
+		at: c.position(p.target, at.node), got: got, want: want, b: at.node}
 }

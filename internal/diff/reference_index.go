@@ -16,8 +16,8 @@ type inventory struct {
 type nameKey struct{ kind, namespace, name string }
 
 func newInventory(ps pairing, side func(pair) *Object) *inventory {
-	v := &inventory{objects: make(map[nameKey][]*Object, len(ps.pairs)), kinds: map[nameKey]int{}, any: map[string]bool{}, pods: map[string][]podTemplate{},
-		templates: make([]podTemplate, len(ps.pairs))}
+	v := &inventory{objects: make(map[nameKey][]*Object, len(ps.pairs)), kinds: map[nameKey]int{}, any: map[string]bool{},
+		pods: map[string][]podTemplate{}, templates: make([]podTemplate, len(ps.pairs))}
 	for i, p := range ps.pairs {
 		if o := side(p); o != nil {
 			v.templates[i] = podTemplateIn(o)

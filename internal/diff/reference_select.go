@@ -54,8 +54,9 @@ func usable(s selection) []selection {
 }
 
 // givenLabels are those that the cluster gives to a pod.
-var givenLabels = set(`statefulset.kubernetes.io/pod-name apps.kubernetes.io/pod-index controller-revision-hash pod-template-hash pod-template-generation
-	job-name controller-uid batch.kubernetes.io/job-name batch.kubernetes.io/controller-uid batch.kubernetes.io/job-completion-index rollouts-pod-template-hash`)
+var givenLabels = set(`statefulset.kubernetes.io/pod-name apps.kubernetes.io/pod-index controller-revision-hash pod-template-hash
+	pod-template-generation job-name controller-uid batch.kubernetes.io/job-name batch.kubernetes.io/controller-uid
+	batch.kubernetes.io/job-completion-index rollouts-pod-template-hash`)
 
 // selects says whether pods with these labels are selected, as far as their template says.
 func (s selection) selects(labels *Node) bool {

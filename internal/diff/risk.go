@@ -122,7 +122,8 @@ func bySeverity(fs []verdict.Finding, worst []severity) []verdict.Finding {
 
 func compareOccurrences(x, y occurrence) int {
 	return cmp.Or(cmp.Compare(y.severity, x.severity), cmp.Compare(x.state, y.state), cmp.Compare(x.order, y.order),
-		cmp.Compare(x.at.File, y.at.File), cmp.Compare(x.at.Line, y.at.Line), cmp.Compare(render(x.path), render(y.path)), cmp.Compare(x.got, y.got), cmp.Compare(x.want, y.want))
+		cmp.Compare(x.at.File, y.at.File), cmp.Compare(x.at.Line, y.at.Line), cmp.Compare(render(x.path), render(y.path)),
+		cmp.Compare(x.got, y.got), cmp.Compare(x.want, y.want))
 }
 
 func worstOf(os []occurrence) severity {

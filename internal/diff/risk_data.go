@@ -21,10 +21,23 @@ func persistence(w *survey, x both) {
 }
 
 // destroys are commands that delete data: of SQL, of the migration tools, of the shell.
-var destroys = regexp.MustCompile(`(?i)\bdrop\s+(?:table|database|schema|column|view|index)\b|\btruncate\s+(?:table\b|[a-z_]+\s*(?:;|$|cascade))|\bdelete\s+from\b|` +
-	`\bmigrate:(?:reset|fresh|refresh)\b|\bdb:(?:drop|reset|purge)(?::\w+)?\b|\bflyway\b[^;&|]*\sclean\b|\bprisma\s+migrate\s+reset\b|--force-reset\b|` +
-	`\bliquibase\b[^;&|]*\sdrop-?all\b|\bdropdb\b|\bdropDatabase\b|\bflush(?:all|db)\b|\bmanage\.py\s+(?:flush|reset_db)\b|\balembic\s+downgrade\b|` +
-	`\brm\s+-[a-z]*(?:rf|fr)[a-z]*\s+/|\bterraform\s+destroy\b|(?:^|\s)--drop(?:\s|=|$)|\bdatabase:drop\b|\bschema:drop\b`)
+var destroys = regexp.MustCompile(`(?i)` + strings.Join([]string{
+	`\bdrop\s+(?:table|database|schema|column|view|index)\b`,
+	`\btruncate\s+(?:table\b|[a-z_]+\s*(?:;|$|cascade))`,
+	`\bdelete\s+from\b`,
+	`\bmigrate:(?:reset|fresh|refresh)\b`,
+	`\b(?:db:(?:drop|reset|purge)|database:drop|schema:drop)\b`,
+	`\bflyway\b[^;&|]*\sclean\b`,
+	`\bliquibase\b[^;&|]*\sdrop-?all\b`,
+	`\bprisma\s+migrate\s+reset\b`,
+	`--force-reset\b`,
+	`(?:^|\s)--drop(?:\s|=|$)`,
+	`\b(?:dropdb|dropDatabase|flushall|flushdb)\b`,
+	`\bmanage\.py\s+(?:flush|reset_db)\b`,
+	`\balembic\s+downgrade\b`,
+	`\bterraform\s+destroy\b`,
+	`\brm\s+-[a-z]*(?:rf|fr)[a-z]*\s+/`,
+}, "|"))
 
 // destructive looks at what jobs and init containers run. The value at hand is their list.
 func destructive(w *survey, x both) {

@@ -119,7 +119,7 @@ func (w *survey) text(x both) {
 		return
 	}
 	v := x.b.Value
-	if x.a != nil && x.a.scalar() && x.a.Value != v && len(v)+len(x.a.Value) < maxMasked {
+	if x.a != nil && x.a.scalar() && x.a.Value != v && len(v)+len(x.a.Value) < maxMasked && !w.scope(true).secret(x.b) && !w.scope(false).secret(x.a) {
 		w.leak.value(transition{x.a.Value, v})
 	}
 	w.look(x)
@@ -130,19 +130,47 @@ func (w *survey) text(x both) {
 		w.lines(x)
 		fallthrough
 	default:
-		w.acme(x)
-		w.plainSQL(x)
+		w.inText(riskACME, x, isStagingAuthority)
+		w.inText(riskTLS, x, isPlainSQL)
 	}
 }
 
-// plainSQL tells a connection to a database without TLS.
-func (w *survey) plainSQL(x both) {
-	bad := func(n *Node) bool {
-		return n != nil && n.scalar() && (strings.Contains(n.Value, "sslmode=disable") || strings.Contains(n.Value, "useSSL=false"))
+// inText tells a text with something bad in it: the line where it stands.
+func (w *survey) inText(a *advice, x both, bad func(string) bool) {
+	if !bad(x.b.Value) {
+		return
 	}
-	if bad(x.b) {
-		w.bad(riskTLS, x, x, bad, true)
+	st := worse
+	switch {
+	case x.a == nil && w.parent(1).a == nil:
+		st = fresh
+	case x.a != nil && x.a.scalar() && bad(x.a.Value):
+		st = alike
 	}
+	got, want := "", ""
+	if strings.IndexByte(x.b.Value, '\n') >= 0 && !w.scope(true).secret(x.b) {
+		line := lineWith(x.b.Value, bad)
+		got = w.c.mask.name(line)
+		if name, _, ok := assignment(line); ok && x.a != nil && st == worse {
+			want = w.c.mask.name(lineWith(x.a.Value, func(l string) bool { n, _, ok := assignment(l); return ok && n == name }))
+		}
+	}
+	w.notef(a, a.severity, x, st, got, want)
+}
+
+// lineWith gives the first line that fits.
+func lineWith(text string, fits func(string) bool) string {
+	for l := range strings.Lines(text) {
+		if l = strings.TrimSpace(l); fits(l) {
+			return l
+		}
+	}
+	return ""
+}
+
+// isPlainSQL says whether a text connects to a database without TLS.
+func isPlainSQL(s string) bool {
+	return strings.Contains(s, "sslmode=disable") || strings.Contains(s, "useSSL=false")
 }
 
 // lines reads a file that stands in a value: name=value and name: value, one a line.

@@ -159,21 +159,7 @@ func inRoutes(w *survey, x both) {
 	w.note(riskResilience, x, worse)
 }
 
-// acme tells the staging directory of an ACME authority, whose certificates no browser trusts.
-func (w *survey) acme(x both) {
-	if !isStagingAuthority(x.b.Value) {
-		return
-	}
-	switch {
-	case x.a == nil:
-		w.note(riskACME, x, fresh)
-	case x.a.scalar() && isStagingAuthority(x.a.Value):
-		w.note(riskACME, x, alike)
-	default:
-		w.note(riskACME, x, worse)
-	}
-}
-
+// isStagingAuthority says whether a text names the staging directory of an ACME authority, whose certificates no browser trusts.
 func isStagingAuthority(v string) bool {
 	return strings.Contains(v, "acme-staging") || strings.Contains(v, "letsencrypt-stag")
 }

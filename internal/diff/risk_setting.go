@@ -1,6 +1,9 @@
 package diff
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // meaning is what the name of a setting says of its value.
 type meaning uint32
@@ -25,27 +28,40 @@ const (
 	watches                          // true: something is watched
 )
 
-// exactly are names that say it by themselves, in small letters and without punctuation.
-var exactly = map[string]meaning{
-	"nodetlsrejectunauthorized": verifies, "rejectunauthorized": verifies, "pythonhttpsverify": verifies, "strictssl": verifies, "verifyssl": verifies,
-	"gitsslnoverify": trusts, "sslmode": sslMode, "pgsslmode": sslMode, "usessl": encrypts, "usetls": encrypts, "sslenabled": encrypts, "tlsenabled": encrypts,
-	"nodeenv": mode, "railsenv": mode, "rackenv": mode, "appenv": mode, "flaskenv": mode, "mixenv": mode, "ginmode": mode, "aspnetcoreenvironment": mode,
-	"dotnetenvironment": mode, "springprofilesactive": mode, "djangoenv": mode, "goenv": mode, "symfonyenv": mode,
-	"loglevel": logLevel, "rustlog": logLevel, "logginglevel": logLevel, "verbosity": logLevel, "logginglevelroot": logLevel,
-	"multiaz": protects, "deletionprotection": protects, "deletionprotectionenabled": protects, "enabledeletionprotection": protects,
-	"storageencrypted": protects, "pointintimerecovery": protects, "pointintimerecoveryenabled": protects, "preventdestroy": protects,
-	"automaticfailoverenabled": protects, "multiazenabled": protects, "georedundantbackupenabled": protects,
-	"skipfinalsnapshot": destroysData, "forcedestroy": destroysData,
-	"backupretentionperiod": keepsDays, "backupretentiondays": keepsDays, "backupretention": keepsDays, "snapshotretentionlimit": keepsDays,
-	"allocatedstorage": sizesUp, "maxallocatedstorage": sizesUp, "volumesize": sizesUp, "disksize": sizesUp, "numcachenodes": sizesUp,
-	"numcacheclusters": sizesUp, "numbercacheclusters": sizesUp, "replicaspernodegroup": sizesUp, "readcapacity": sizesUp, "writecapacity": sizesUp,
-	"instanceclass": machine, "instancetype": machine, "nodetype": machine, "cachenodetype": machine, "machinetype": machine, "databasetier": machine,
-	"publiclyaccessible": opensUp, "publicaccess": opensUp, "publicnetworkaccessenabled": opensUp,
-	"replicas": counts, "replicacount": counts, "desiredcount": counts, "desiredcapacity": counts, "numreplicas": counts,
-	"minreplicas": bounds, "maxreplicas": bounds, "minreplicacount": bounds, "maxreplicacount": bounds, "minsize": bounds, "maxsize": bounds,
-	"mincapacity": bounds, "maxcapacity": bounds, "autoscalingenabled": bounds, "autoscaleenabled": bounds,
-	"circuitbreakerenabled": breaks, "servicemonitorenabled": watches, "metricsenabled": watches, "prometheusruleenabled": watches, "alertsenabled": watches,
+// sayings are names that say it by themselves, in small letters and without punctuation.
+var sayings = map[meaning]string{
+	verifies: "nodetlsrejectunauthorized rejectunauthorized pythonhttpsverify strictssl verifyssl",
+	trusts:   "gitsslnoverify",
+	sslMode:  "sslmode pgsslmode",
+	encrypts: "usessl usetls sslenabled tlsenabled",
+	mode: `nodeenv railsenv rackenv appenv flaskenv mixenv ginmode aspnetcoreenvironment dotnetenvironment springprofilesactive djangoenv goenv
+		symfonyenv`,
+	logLevel: "loglevel rustlog logginglevel verbosity",
+	protects: `multiaz multiazenabled deletionprotection deletionprotectionenabled enabledeletionprotection storageencrypted pointintimerecovery
+		pointintimerecoveryenabled preventdestroy automaticfailoverenabled georedundantbackupenabled`,
+	destroysData: "skipfinalsnapshot forcedestroy",
+	keepsDays:    "backupretentionperiod backupretentiondays backupretention snapshotretentionlimit",
+	sizesUp: `allocatedstorage maxallocatedstorage volumesize disksize numcachenodes numcacheclusters numbercacheclusters replicaspernodegroup
+		readcapacity writecapacity`,
+	machine: "instanceclass instancetype nodetype cachenodetype machinetype databasetier",
+	opensUp: "publiclyaccessible publicaccess publicnetworkaccessenabled",
+	counts:  "replicas replicacount desiredcount desiredcapacity numreplicas",
+	bounds: `minreplicas maxreplicas minreplicacount maxreplicacount minsize maxsize mincapacity maxcapacity autoscalingenabled
+		autoscaleenabled`,
+	breaks:  "circuitbreakerenabled",
+	watches: "servicemonitorenabled metricsenabled prometheusruleenabled alertsenabled",
 }
+
+// exactly is what each of them says.
+var exactly = func() map[string]meaning {
+	all := map[string]meaning{}
+	for m, names := range sayings {
+		for _, n := range strings.Fields(names) {
+			all[n] = m
+		}
+	}
+	return all
+}()
 
 // meaningOf looks at a setting's name.
 func meaningOf(name string) meaning {
@@ -70,7 +86,8 @@ func meaningOf(name string) meaning {
 	negated := has("no", "skip", "disable", "disabled", "ignore", "without", "bypass")
 	switch {
 	case has("insecure", "insecureskipverify") && !has("request", "requests", "port", "registries", "registry", "policy"),
-		negated && has("ssl", "tls", "cert", "certificate", "certificates", "verify") && has("verify", "verification", "validation", "check", "errors", "ssl", "tls", "cert"),
+		negated && has("ssl", "tls", "cert", "certificate", "certificates", "verify") &&
+			has("verify", "verification", "validation", "check", "errors", "ssl", "tls", "cert"),
 		has("trust") && has("all") && tls:
 		return trusts
 	case tls && has("verify", "verification", "validate", "validation", "reject", "strict"):
@@ -140,10 +157,10 @@ func flagAt(items []*Node, i int) (name string, value *Node) {
 }
 
 // on and off are how people write it.
-func on(n *Node) bool {
-	return isScalar(n) && (strings.EqualFold(n.Value, "true") || n.Value == "1" || strings.EqualFold(n.Value, "yes") || strings.EqualFold(n.Value, "on"))
-}
+func on(n *Node) bool { return says(n, "true", "1", "yes", "on") }
 
-func off(n *Node) bool {
-	return isScalar(n) && (strings.EqualFold(n.Value, "false") || n.Value == "0" || strings.EqualFold(n.Value, "no") || strings.EqualFold(n.Value, "off"))
+func off(n *Node) bool { return says(n, "false", "0", "no", "off") }
+
+func says(n *Node, words ...string) bool {
+	return isScalar(n) && slices.Contains(words, strings.ToLower(n.Value))
 }

@@ -29,7 +29,8 @@ type Rules struct {
 
 // Expect is a difference that is wanted: it is counted, not listed.
 type Expect struct {
-	Path   string `yaml:"path,required" json:"path"`     // pattern: Kind/name:spec.replicas or spec.replicas; * is one segment or part of one, ** any number
+	// Path is a pattern: Kind/name:spec.replicas or spec.replicas; * is one segment or a part of one, ** any number of them.
+	Path   string `yaml:"path,required" json:"path"`
 	Reason string `yaml:"reason,required" json:"reason"` // why it may differ
 	// From and To are regular expressions for the whole of the two values; $name in To is what From captures. Together they are met too
 	// where putting To in place of every match of From makes the target's value of the previous one: -staging and -prod.

@@ -102,8 +102,8 @@ func (c *comparer) requirement(r *requiring, ps pairing) []verdict.Finding {
 		}
 	}
 	if objects == 0 && !r.pattern.oneObject() {
-		return []verdict.Finding{rulesFinding(verdict.Note, "require "+r.rule.Path, r.rule.Reason, "delete the rule, or look for a slip in its path",
-			"the require rule %s names no object of the target", r.rule.Path)}
+		return []verdict.Finding{rulesFinding(verdict.Note, "require "+r.rule.Path, r.rule.Reason,
+			"delete the rule, or look for a slip in its path", "the require rule %s names no object of the target", r.rule.Path)}
 	}
 	if objects == 0 {
 		s.lacks = append(s.lacks, verdict.Evidence{What: clean.Text(r.rule.Path), Got: "no such object", Want: clean.Text(r.wants())})
@@ -122,8 +122,9 @@ func (c *comparer) requirement(r *requiring, ps pairing) []verdict.Finding {
 func (p pattern) oneObject() bool { return len(p.kind) == 1 && len(p.name) == 1 }
 
 func (r *requiring) finding(lacks []verdict.Evidence) verdict.Finding {
-	f := verdict.Finding{Check: "diff/require", Outcome: verdict.Fail, Reason: "require", Doc: "diff-require", Hint: "add it to the target, or change the rule under diff.require",
-		Summary: clean.Text(fmt.Sprintf("%s that must be there, at %s: %s", plural(len(lacks), "value"), r.rule.Path, r.rule.Reason)), Evidence: lacks}
+	f := verdict.Finding{Check: "diff/require", Outcome: verdict.Fail, Reason: "require", Doc: "diff-require", Evidence: lacks,
+		Summary: clean.Text(fmt.Sprintf("%s that must be there, at %s: %s", plural(len(lacks), "value"), r.rule.Path, r.rule.Reason)),
+		Hint:    "add it to the target, or change the rule under diff.require"}
 	if n := len(lacks); n > maxEvidence {
 		f.Evidence = append(lacks[:maxEvidence:maxEvidence], verdict.Evidence{What: "and " + plural(n-maxEvidence, "value") + " more"})
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -72,6 +73,7 @@ func (f fetcher) fetch(ctx context.Context) (served, error) {
 	if err != nil {
 		return s, &artifact.Bad{Err: err}
 	}
+	doc, m.Bytes = doc.Slim(), nil
 	s.index, s.mediaType = doc.Index(), mediaType(doc, m)
 	if f.ref.tag != "" && f.ref.digest != "" {
 		if s.movedTo, err = f.moved(ctx); err != nil {
@@ -144,28 +146,65 @@ func (f fetcher) follow(ctx context.Context, doc artifact.Document, depth int, s
 	return images, extra, nil
 }
 
-// all gets manifests by digest; the client keeps to what one registry takes at a time. missing says which of them the registry does not have.
+// all gets manifests by digest; the client keeps to what one registry takes at a time. missing says which of them the registry does not
+// have. What proves the image wrong ends the rest.
 func (f fetcher) all(ctx context.Context, ds []artifact.Descriptor) (docs []artifact.Document, missing []bool, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	docs, missing = make([]artifact.Document, len(ds)), make([]bool, len(ds))
 	errs := make([]error, len(ds))
+	var read atomic.Int64
 	var wg sync.WaitGroup
 	for i, d := range ds {
 		wg.Go(func() {
-			m, err := f.client.Manifest(ctx, f.ref.repo.Digest(d.Digest))
-			if registry.IsMissing(err) {
-				missing[i] = true
-				return
+			docs[i], errs[i] = f.child(ctx, d, &read)
+			if registry.IsMissing(errs[i]) {
+				missing[i], errs[i] = true, nil
 			}
-			if err == nil {
-				if docs[i], err = artifact.ParseManifest(m.Bytes, m.ContentType); err != nil {
-					err = &artifact.Bad{Err: fmt.Errorf("the manifest of %s: %w", d.PlatformName(), err)}
-				}
+			if artifact.Proves(errs[i]) {
+				stop()
 			}
-			errs[i] = err
 		})
 	}
 	wg.Wait()
-	return docs, missing, artifact.First(errs)
+	return docs, missing, proof(errs)
+}
+
+// proof is what proves the image wrong, where something does: it ended the other requests, whose errors then say nothing.
+func proof(errs []error) error {
+	for _, err := range errs {
+		if err != nil && artifact.Proves(err) {
+			return err
+		}
+	}
+	return artifact.First(errs)
+}
+
+// maxManifests bounds the bytes of all manifests of an index together. Real ones have some KiB each.
+const maxManifests = 16 << 20
+
+// parsing lets two manifests be decoded at a time: that takes several times their size.
+var parsing = make(chan struct{}, 2)
+
+// child gets one manifest of an index.
+func (f fetcher) child(ctx context.Context, d artifact.Descriptor, read *atomic.Int64) (artifact.Document, error) {
+	if read.Load() > maxManifests {
+		return artifact.Document{}, ctx.Err()
+	}
+	m, err := f.client.Manifest(ctx, f.ref.repo.Digest(d.Digest))
+	if err != nil {
+		return artifact.Document{}, err
+	}
+	if read.Add(int64(len(m.Bytes))) > maxManifests {
+		return artifact.Document{}, &artifact.Bad{Err: fmt.Errorf("its manifests have more than %d MiB together", maxManifests>>20)}
+	}
+	parsing <- struct{}{}
+	defer func() { <-parsing }()
+	doc, err := artifact.ParseManifest(m.Bytes, m.ContentType)
+	if err != nil {
+		return doc, &artifact.Bad{Err: fmt.Errorf("the manifest of %s: %w", d.PlatformName(), err)}
+	}
+	return doc.Slim(), nil
 }
 
 // describe adds what only the configs know: the platform of an image that is in no index, and when it was made.

@@ -26,8 +26,9 @@ type HelmOptions struct {
 	Release   string            `yaml:"release"`        // default: the name of the chart's folder
 	Namespace string            `yaml:"namespace"`      // default: default
 	// KubeVersion and APIVersions are what the chart is told of the cluster, which is not asked. Default: those that helm was built with.
-	KubeVersion string   `yaml:"kube-version"`
-	APIVersions []string `yaml:"api-versions"`
+	KubeVersion string        `yaml:"kube-version"`
+	APIVersions []string      `yaml:"api-versions"`
+	Timeout     time.Duration `yaml:"timeout"` // ends a rendering; default 1m
 }
 
 // UnmarshalText reads the scalar form.
@@ -38,13 +39,9 @@ func (o *HelmOptions) UnmarshalText(b []byte) error {
 
 type helmSource struct {
 	HelmOptions
-	env     Env
-	limits  limits
-	timeout time.Duration
+	env    Env
+	limits limits
 }
-
-// helmTimeout bounds one rendering.
-const helmTimeout = time.Minute
 
 var (
 	helmRelease  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$`)
@@ -55,9 +52,12 @@ var (
 )
 
 func buildHelm(decode func(any) error) (Source, error) {
-	s := &helmSource{env: Env{Dir: "."}, limits: defaultLimits, timeout: helmTimeout}
+	s := &helmSource{env: Env{Dir: "."}, limits: defaultLimits}
 	if err := decode(&s.HelmOptions); err != nil {
 		return nil, err
+	}
+	if s.Timeout == 0 {
+		s.Timeout = renderTimeout
 	}
 	for _, p := range append([]string{s.Chart}, s.Values...) {
 		if strings.TrimSpace(p) == "" || strings.ContainsRune(p, 0) || strings.Contains(p, "://") {
@@ -115,7 +115,7 @@ func (s *helmSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}
 	defer os.RemoveAll(home)
-	out, err := command{program: program, args: args, env: helmEnvironment(home), dir: home, limit: s.limits.total, timeout: s.timeout}.run(ctx)
+	out, err := command{program: program, args: args, env: helmEnvironment(home), dir: home, limit: s.limits.total, timeout: s.Timeout}.run(ctx)
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}

@@ -162,7 +162,7 @@ func TestHelmFails(t *testing.T) {
 		"exit":        {`echo 'WARNING: x' >&2; echo 'Error: execution error at (shop/templates/web.yaml:3:4): the password "hunter2" is wrong in "shop/templates/web.yaml"' >&2; exit 1`, nil, `helm failed (exit status 1): Error: execution error at (shop/templates/web.yaml:3:4): the password … is wrong in "shop/templates/web.yaml"`},
 		"silent":      {`exit 3`, nil, "helm failed (exit status 3): it said nothing"},
 		"endless":     {`while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done`, func(s *helmSource) { s.limits.total = 1 << 16 }, "helm printed more than 65536 bytes"},
-		"late":        {`exec /bin/sleep 60`, func(s *helmSource) { s.timeout = 200 * time.Millisecond }, "helm did not end within 200ms"},
+		"late":        {`exec /bin/sleep 60`, func(s *helmSource) { s.Timeout = 200 * time.Millisecond }, "helm did not end within 200ms"},
 		"complains":   {`i=0; while [ $i -lt 20000 ]; do echo 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' >&2; i=$((i+1)); done; exit 1`, nil, "helm failed (exit status 1): xxx"},
 		"nothing":     {`true`, nil, "got none: it is empty"},
 		"no YAML":     {"echo '---'; echo '# Source: shop/templates/web.yaml'; echo 'password: *hunter2'", nil, "in what helm renders: shop/templates/web.yaml:2:11: YAML: unknown anchor"},

@@ -22,6 +22,8 @@ type KustomizeOptions struct {
 	Path string `yaml:"path,required"` // the folder with kustomization.yaml
 	// Root is the folder that holds Path and all that it refers to: nothing outside of it is read. Default: the configuration's folder.
 	Root string `yaml:"root"`
+	// Timeout ends a rendering; default 1m. Kustomize needs the square of the number of objects: some seconds for a thousand.
+	Timeout time.Duration `yaml:"timeout"`
 }
 
 // UnmarshalText reads the scalar form.
@@ -32,24 +34,26 @@ func (o *KustomizeOptions) UnmarshalText(b []byte) error {
 
 type kustomizeSource struct {
 	KustomizeOptions
-	env     Env
-	limits  limits
-	timeout time.Duration
+	env    Env
+	limits limits
 }
 
 // Bounds on a rendering. Kustomize needs some fifty times the memory of what it reads, and reads a base as often as it is referred to.
 const (
 	maxKustomizeBytes = 16 << 20
 	maxKustomizeReads = 20_000
-	kustomizeTimeout  = time.Minute
+	renderTimeout     = time.Minute
 )
 
 func buildKustomize(decode func(any) error) (Source, error) {
 	l := defaultLimits
 	l.total, l.files = maxKustomizeBytes, maxKustomizeReads
-	s := &kustomizeSource{env: Env{Dir: "."}, limits: l, timeout: kustomizeTimeout}
+	s := &kustomizeSource{env: Env{Dir: "."}, limits: l}
 	if err := decode(&s.KustomizeOptions); err != nil {
 		return nil, err
+	}
+	if s.Timeout == 0 {
+		s.Timeout = renderTimeout
 	}
 	if strings.TrimSpace(s.Path) == "" || strings.ContainsRune(s.Path+s.Root, 0) {
 		return nil, errors.New("path: want a folder with kustomization.yaml, relative to the configuration file")
@@ -75,7 +79,7 @@ func (s *kustomizeSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 		return t, fmt.Errorf("kustomize: %s: %w", clean.Text(s.Path), pathError(err))
 	}
 	defer dir.Close()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	f := newKustomizeFiles(ctx, dir, rel, s.shown(rel), s.limits)
 	m, err := s.render(ctx, f)
@@ -160,7 +164,7 @@ func (s *kustomizeSource) render(ctx context.Context, f *kustomizeFiles) (resmap
 
 func (s *kustomizeSource) late(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("kustomize: %s: not rendered within %s: %w", clean.Text(s.Path), s.timeout, ctx.Err())
+		return fmt.Errorf("kustomize: %s: not rendered within %s (timeout): %w", clean.Text(s.Path), s.Timeout, ctx.Err())
 	}
 	return fmt.Errorf("kustomize: %s: %w", clean.Text(s.Path), ctx.Err())
 }

@@ -335,7 +335,7 @@ func TestKustomizeLimits(t *testing.T) {
 		"bomb in a kustomization": {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\n" + bomb}, nil, "k/kustomization.yaml:1: its aliases"},
 		"bomb in a patch":         {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\npatches: [{patch: " + fmt.Sprintf("%q", object+bomb) + "}]\n"}, nil, "k/kustomization.yaml:2: its aliases"},
 		"bomb that is hidden":     {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\npatches: [{patch: " + strings.NewReplacer("*", `\x2a`, "&", `\x26`).Replace(fmt.Sprintf("%q", object+bomb)) + "}]\n"}, nil, "k/kustomization.yaml:2: its aliases"},
-		"time":                    {many, func(s *kustomizeSource) { s.timeout = time.Millisecond }, "not rendered within 1ms"},
+		"time":                    {many, func(s *kustomizeSource) { s.Timeout = time.Millisecond }, "not rendered within 1ms (timeout)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()

@@ -14,6 +14,12 @@ import (
 
 const maxDescriptors = 1000
 
+// How buildx marks an attestation among the entries of an index.
+const (
+	referenceType       = "vnd.docker.reference.type"
+	attestationManifest = "attestation-manifest"
+)
+
 // Document is a manifest or an index, of Docker or of OCI.
 type Document struct {
 	SchemaVersion int               `json:"schemaVersion"`
@@ -50,6 +56,9 @@ func (d Document) Index() bool { return d.isIndex }
 // whose digest is not that of its bytes. A document that is a manifest and an index at once is refused: two readers would see two images.
 func ParseManifest(b []byte, contentType string) (Document, error) {
 	var d Document
+	if err := bounded(b); err != nil {
+		return d, err
+	}
 	if err := json.Unmarshal(b, &d); err != nil {
 		return d, fmt.Errorf("it is no JSON of a manifest: %w", err)
 	}
@@ -75,6 +84,55 @@ func ParseManifest(b []byte, contentType string) (Document, error) {
 		return d, fmt.Errorf("it has more than %d entries", maxDescriptors)
 	}
 	return d, d.check()
+}
+
+// Bounds on what a manifest is made of, looked at before it is decoded: decoding {} costs a hundred times its two bytes. An index of
+// maxDescriptors entries with platforms and annotations stays far below.
+const (
+	maxContainers = 10_000 // objects and lists
+	maxSeparators = 40_000 // commas: values but one
+)
+
+// bounded counts what is in a JSON document, outside of its texts.
+func bounded(b []byte) error {
+	containers, separators, text := 0, 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{', c == '[':
+			containers++
+		case c == ',':
+			separators++
+		}
+	}
+	if containers > maxContainers || separators > maxSeparators {
+		return fmt.Errorf("it has more than %d entries", maxDescriptors)
+	}
+	return nil
+}
+
+// Slim leaves out of a document what is not needed to find its images and blobs: annotations can be large.
+func (d Document) Slim() Document {
+	d.Annotations, d.FSLayers = nil, nil
+	d.Config = Descriptor{Digest: d.Config.Digest}
+	layers := make([]Descriptor, len(d.Layers))
+	for i, l := range d.Layers {
+		layers[i] = Descriptor{MediaType: clean.Cut(l.MediaType, 200), Digest: l.Digest}
+	}
+	d.Layers = layers
+	entries := make([]Descriptor, len(d.Manifests))
+	for i, m := range d.Manifests {
+		entries[i] = Descriptor{Digest: m.Digest, Platform: m.Platform}
+		if m.Attestation() {
+			entries[i].Annotations = map[string]string{referenceType: attestationManifest}
+		}
+	}
+	d.Manifests = entries
+	return d
 }
 
 // topKeys are the keys of a JSON object, folded. One that is there twice, or in another spelling (readers in Go take "Manifests"
@@ -161,7 +219,7 @@ func (d Document) Images() []Descriptor {
 
 // Attestation reports whether the entry of an index is an attestation as buildx adds it, which no runtime pulls.
 func (d Descriptor) Attestation() bool {
-	return d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" || d.PlatformName() == "unknown/unknown"
+	return d.Annotations[referenceType] == attestationManifest || d.PlatformName() == "unknown/unknown"
 }
 
 // PlatformName is os/arch[/variant]; "" where it is not said.

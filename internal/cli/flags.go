@@ -27,6 +27,7 @@ type options struct {
 	seal                          string
 	command                       []string // behind --
 	offline                       bool     // ask nobody
+	allowCommands                 bool     // sources of diff may run programs
 	warms                         bool     // this command samples before the deploy, or goes on with what begin sampled
 	set                           map[string]bool
 }
@@ -59,6 +60,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.started, "deploy-started", "", "`TIME` (RFC 3339) at which the deploy started, where another step made it")
 	fs.StringVar(&o.finished, "deploy-finished", "", "`TIME` (RFC 3339) at which it finished")
 	fs.StringVar(&o.deployID, "deploy-id", "", "`ID` of the deploy (default: made of service, environment, digest and run)")
+	fs.BoolVar(&o.allowCommands, "allow-commands", false, "let diff run helm, where the configuration has such a source; a file alone can't say so")
 	fs.StringVar(&o.ledger, "ledger", "", "`DIR` of the ledger, where the configuration names none")
 }
 

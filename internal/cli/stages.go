@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake"
@@ -133,7 +134,7 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 }
 
 func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry})
+	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands})
 	return spec.Source.Snapshot(ctx)
 }
 

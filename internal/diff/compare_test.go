@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +17,8 @@ import (
 // The same input gives the same bytes, whatever order maps have.
 func TestDeterministic(t *testing.T) {
 	root := t.TempDir()
-	put(t, filepath.Join(root, "p", "a.yaml"), generate(60, 0))
-	put(t, filepath.Join(root, "t", "a.yaml"), generate(60, 2))
+	put(t, filepath.Join(root, "p", "a.yaml"), generate(60, 0, ""))
+	put(t, filepath.Join(root, "t", "a.yaml"), generate(60, 2, ""))
 	rules := rulesOf("expect **.replicas\nforbid **.image\nexpect Service/**")
 	var first []byte
 	for i := range 20 {
@@ -95,21 +96,23 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// generate writes n documents as a cluster has them. In every 100th the image and the replicas depend on version.
-func generate(n, version int) string {
+// generate writes n documents as a cluster has them, with an environment at the end of their names. In every 100th the image and the
+// replicas depend on version.
+func generate(n, version int, environment string) string {
 	var b strings.Builder
 	for i := range n {
 		v := 0
 		if i%100 == 1 {
 			v = version
 		}
+		name := fmt.Sprintf("service-%d%s", i, environment)
 		fmt.Fprintf(&b, `---
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: service-%d
-  namespace: shop
-  labels: {app: service-%d, team: checkout}
+  name: %s
+  namespace: shop%s
+  labels: {app: %s, team: checkout}
 spec:
   replicas: %d
   template:
@@ -124,30 +127,39 @@ spec:
         - {name: DB_PASSWORD, value: pw-%d-%d}
         resources: {limits: {cpu: 500m, memory: 256Mi}}
         volumeMounts: [{mountPath: /data, name: data}]
-`, i, i, 1+v, i, v, i, v)
+`, name, environment, name, 1+v, i, v, i, v)
 	}
 	return b.String()
 }
 
-// BenchmarkCompare reads and compares two states of 5,000 documents, of which 1 % changed.
+// BenchmarkCompare reads and compares two states of 5,000 documents, of which 1 % changed: without and with another environment in all
+// names, and in another order. bench/diff measures the same in processes of their own, against dyff.
 func BenchmarkCompare(b *testing.B) {
 	root := b.TempDir()
-	put(b, filepath.Join(root, "p", "a.yaml"), generate(5000, 0))
-	put(b, filepath.Join(root, "t", "a.yaml"), generate(5000, 1))
-	rules := rulesOf("expect **.replicas\nforbid **.securityContext missing")
+	put(b, filepath.Join(root, "p", "a.yaml"), generate(5000, 0, ""))
+	put(b, filepath.Join(root, "t", "a.yaml"), generate(5000, 1, ""))
+	put(b, filepath.Join(root, "shuffled", "a.yaml"), shuffled(rand.New(rand.NewPCG(1, 2)), generate(5000, 1, "")))
+	put(b, filepath.Join(root, "staging", "a.yaml"), generate(5000, 0, "-staging"))
+	put(b, filepath.Join(root, "prod", "a.yaml"), generate(5000, 1, "-prod"))
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			snapshot(b, root, "p")
 		}
 	})
-	p, t := snapshot(b, root, "p"), snapshot(b, root, "t")
-	b.Run("compare", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if r := diff.Compare(p, t, rules, today); len(r.Changes) != 150 {
-				b.Fatalf("got %d changes, want 150", len(r.Changes))
+	rules := rulesOf("expect **.replicas\nforbid **.securityContext missing")
+	for _, c := range []struct {
+		name, previous, target string
+		changes                int
+	}{{"same names", "p", "t", 150}, {"shuffled", "p", "shuffled", 150}, {"other environment", "staging", "prod", 152}} {
+		p, t := snapshot(b, root, c.previous), snapshot(b, root, c.target)
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := diff.Compare(p, t, rules, today); len(r.Changes) != c.changes {
+					b.Fatalf("got %d changes, want %d", len(r.Changes), c.changes)
+				}
 			}
-		}
-	})
+		})
+	}
 }

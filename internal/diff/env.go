@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// isEnv says whether a list of that name holds environment variables: env, and extraEnv in the values of a chart.
+func isEnv(name string) bool { return name == "env" || strings.HasSuffix(name, "Env") }
+
 // reference is a variable in the value of an environment variable or an argument: $(NAME).
 var reference = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_.\-]*)\)`)
 
@@ -25,7 +28,7 @@ func (c *comparer) variables(a, b *Node) {
 	order := func(n *Node) []string {
 		return slices.DeleteFunc(identities(n, []string{"name"}), func(id string) bool { return !slices.Contains(moved, strings.TrimSuffix(id, "\x00")) })
 	}
-	c.reordered(a, b, c.shownOrder(order(a)), c.shownOrder(order(b)))
+	c.reordered(a, b, c.shownOrder(order(a), 0), c.shownOrder(order(b), 0))
 }
 
 // use is a variable that stands in the value of another one.

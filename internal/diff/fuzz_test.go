@@ -29,12 +29,17 @@ func FuzzPathRoundTrip(f *testing.F) {
 	f.Add("a.b/c", "x", `q"],\*`, 7)
 	f.Add("", "name", " ", 1)
 	f.Add("k[31m", "mountPath", "/a=b", 1)
+	f.Add("a/b", "name", "c#d", 3)
+	f.Add("a#b", "name", "e", 5)
 	f.Fuzz(func(t *testing.T, key, sel, value string, index int) {
 		if !plain(sel) || index < 0 {
 			return
 		}
 		m := newMasker()
 		path := []segment{field(key), {kind: itemSegment, names: []selector{{sel, value}}}, at(index), field("z")}
+		if index%2 == 1 { // and in a document that a text holds
+			path = append(path, segment{kind: documentSegment}, field(key), at(index), field("y"), field(key))
+		}
 		for i := range path {
 			path[i] = m.segment(path[i])
 		}

@@ -129,6 +129,9 @@ func TestGolden(t *testing.T) {
 			if want := other["want"]; string(got) != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
+			if strings.Contains(name, "-quiet-") && len(got) > 0 {
+				t.Errorf("want no finding, got\n%s", got)
+			}
 			if strings.HasPrefix(filepath.Base(file), "silent-") && !strings.Contains(string(got), "no unexpected difference") {
 				t.Errorf("want silence, got\n%s", got)
 			}

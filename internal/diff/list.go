@@ -24,7 +24,7 @@ func (c *comparer) list(a, b *Node, sa, sb scope) {
 	switch {
 	case rule.ordered:
 		c.order(a, b, keys)
-	case name == "env" && c.kubernetes:
+	case isEnv(name):
 		c.variables(a, b)
 	}
 }
@@ -93,7 +93,7 @@ const maxAnew = 50
 // namedAnew finds items of a Kubernetes list that have another name in the target, as their object has: a container is often called as its
 // Deployment. An environment variable with another name is another variable.
 func (c *comparer) namedAnew(idsA, idsB []string, inB map[string]int) map[int]int {
-	if !c.kubernetes || c.fieldAt(0) == "env" {
+	if !c.kubernetes || isEnv(c.fieldAt(0)) {
 		return nil
 	}
 	inA := make(map[string]bool, len(idsA))
@@ -141,8 +141,11 @@ func (c *comparer) sameItem(a, b string) bool {
 // order tells that the items which both lists have stand in another order.
 func (c *comparer) order(a, b *Node, keys []string) {
 	from, to := shared(identities(a, keys), identities(b, keys))
-	if !slices.Equal(from, to) {
-		c.reordered(a, b, c.shownOrder(from), c.shownOrder(to))
+	for i := range min(len(from), len(to)) {
+		if from[i] != to[i] {
+			c.reordered(a, b, c.shownOrder(from, i), c.shownOrder(to, i))
+			return
+		}
 	}
 }
 
@@ -160,10 +163,22 @@ func shared(a, b []string) (inBothA, inBothB []string) {
 		slices.DeleteFunc(slices.Clone(b), func(id string) bool { return !inA[id] })
 }
 
-func (c *comparer) shownOrder(ids []string) string {
-	shown := make([]string, len(ids))
-	for i, id := range ids {
-		shown[i] = c.mask.name(strings.ReplaceAll(strings.TrimSuffix(id, "\x00"), "\x00", "/"))
+// maxOrder is how many items of a list in another order are shown.
+const maxOrder = 8
+
+// shownOrder gives the items from the first that stands elsewhere, with the one before it.
+func (c *comparer) shownOrder(ids []string, first int) string {
+	start := max(0, first-1)
+	end := min(len(ids), start+maxOrder)
+	shown := make([]string, 0, maxOrder+2)
+	if start > 0 {
+		shown = append(shown, "…")
+	}
+	for _, id := range ids[start:end] {
+		shown = append(shown, c.mask.name(strings.ReplaceAll(strings.TrimSuffix(id, "\x00"), "\x00", "/")))
+	}
+	if end < len(ids) {
+		shown = append(shown, "…")
 	}
 	return "order: " + strings.Join(shown, ", ")
 }

@@ -82,7 +82,10 @@ func keys(choices ...string) [][]string {
 // listKeys gives what the items of both lists are known by, nil where it is their position.
 func listKeys(name string, a, b *Node) (rule listRule, keys []string) {
 	rule, ok := keyed[name]
-	if !ok {
+	switch {
+	case isEnv(name):
+		rule = keyed["env"]
+	case !ok:
 		rule = guessed
 	}
 	if atomic[name] {

@@ -11,6 +11,14 @@ var fieldChecks = map[string][]fieldCheck{
 	"healthCheck":    {works(riskProbe)},
 	"health_check":   {works(riskProbe)},
 
+	"memory":            {taskAmount},
+	"memoryReservation": {taskAmount},
+	"cpu":               {taskAmount},
+	"mem_limit":         {taskAmount},
+	"mem_reservation":   {taskAmount},
+	"cpus":              {taskAmount},
+	"resources":         {resourcesGone},
+
 	"containers":     {destructive},
 	"initContainers": {destructive},
 
@@ -30,6 +38,7 @@ var fieldChecks = map[string][]fieldCheck{
 	"hostPort":                 {flags(riskHost, isPositive)},
 	"runAsNonRoot":             {guards(riskHardening, isTrue)},
 	"readOnlyRootFilesystem":   {guards(riskHardening, isTrue)},
+	"readonlyRootFilesystem":   {guards(riskHardening, isTrue)}, // of ECS
 	"runAsUser":                {flags(riskHardening, isZero)},
 	"seccompProfile":           {guards(riskHardening, confined)},
 

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,25 @@ func persistence(w *survey, x both) {
 		if key == "enabled" && isTrue(v.a) && isFalse(v.b) || key == "size" && lower(v) {
 			w.push(key, v)
 			w.note(riskStorage, v, worse)
+			w.pop()
+		}
+	}
+}
+
+// stores are the kinds of resources of Terraform that hold data.
+var stores = set(`aws_db_instance aws_rds_cluster aws_dynamodb_table aws_s3_bucket aws_ebs_volume aws_efs_file_system aws_elasticache_replication_group
+	aws_opensearch_domain google_sql_database_instance google_storage_bucket google_bigquery_dataset google_spanner_instance google_compute_disk
+	azurerm_storage_account azurerm_mssql_database azurerm_postgresql_flexible_server azurerm_mysql_flexible_server azurerm_cosmosdb_account`)
+
+// resourcesGone tells a resource of Terraform that holds data, and that the target does not have.
+func resourcesGone(w *survey, x both) {
+	if w.c.target.Root.Format != "terraform" || len(w.steps) != 1 || !isMapping(x.a) || x.b == nil {
+		return
+	}
+	for address, a := range x.a.Fields {
+		if x.b.Fields[address] == nil && slices.ContainsFunc(strings.Split(address, "."), func(s string) bool { return stores[s] }) {
+			w.push(address, both{a: a})
+			w.note(riskDurability, both{a: a}, worse)
 			w.pop()
 		}
 	}

@@ -60,6 +60,19 @@ func resourceAmounts(w *survey, x both) {
 	}
 }
 
+// taskAmount compares what a task of ECS and a service of docker compose may use; their keys mean something else elsewhere.
+func taskAmount(w *survey, x both) {
+	if f := w.c.target.Root.Format; f != "ecs" && f != "compose" || w.key(1) == "limits" || w.key(1) == "reservations" {
+		return
+	}
+	switch {
+	case isText(x.a) && x.b == nil:
+		w.note(riskNoResources, x, worse)
+	case lower(x):
+		w.note(riskResources, x, worse)
+	}
+}
+
 // containerLimits tells a new container without limits.
 func containerLimits(w *survey, x both) {
 	if w.key(2) != "containers" || w.key(1) != "" || !w.c.kubernetes {

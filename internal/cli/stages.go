@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -134,8 +135,14 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 }
 
 func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands})
+	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin,
+		AllowCommands: s.o.allowCommands, State: noState})
 	return spec.Source.Snapshot(ctx)
+}
+
+// noState is what the ledger knows of earlier configurations.
+func noState(context.Context, string) ([]byte, string, error) {
+	return nil, "", errors.New("the ledger does not keep configurations yet: compare with git, oci or path")
 }
 
 // deployCommand runs the command behind --. Its output stands in the log as it is; what it prints cannot command the runner.

@@ -3,7 +3,6 @@ package built
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,11 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/bakegate/bakegate/internal/registry/fake"
 	"github.com/bakegate/bakegate/internal/verify/artifact"
@@ -116,25 +113,6 @@ func TestLayout(t *testing.T) {
 	if _, err := resolve("oci-layout", t.TempDir()); err == nil || !strings.Contains(err.Error(), "want a directory with index.json") {
 		t.Errorf("empty: %v", err)
 	}
-}
-
-func writeArchive(t testing.TB, i v1.Image, packed bool) string {
-	t.Helper()
-	var b bytes.Buffer
-	tag, err := name.NewTag("acme/app:v1")
-	must(t, err)
-	must(t, tarball.Write(tag, i, &b))
-	path := filepath.Join(t.TempDir(), "image.tar")
-	if packed {
-		var z bytes.Buffer
-		w := gzip.NewWriter(&z)
-		_, err := w.Write(b.Bytes())
-		must(t, err)
-		must(t, w.Close())
-		b = z
-	}
-	must(t, os.WriteFile(path, b.Bytes(), 0o600))
-	return path
 }
 
 func TestArchiveMistakes(t *testing.T) {

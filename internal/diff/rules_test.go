@@ -171,3 +171,31 @@ func TestCheckBudget(t *testing.T) {
 		t.Errorf("got %+v", last)
 	}
 }
+
+func TestPreviousNames(t *testing.T) {
+	rules := Rules{PreviousNames: []string{"stg", " ", "x", "..", strings.Repeat("a", 300), "db.stg.acme.dev"}, FailOn: []string{"high", "none", "reference"}}
+	var got []string
+	for _, p := range rules.Validate() {
+		got = append(got, p.Field)
+	}
+	if want := "fail-on[1] previous-names[1] previous-names[2] previous-names[3] previous-names[4]"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestRedactor(t *testing.T) {
+	root := &Node{IsMap: true, Fields: map[string]*Node{"password": scalarNode("hunter-Two.77")}}
+	redact := Redactor(Tree{Objects: []Object{{Name: "a", Root: root}}})
+	if got := redact("the value hunter-Two.77 is weak"); got != "the value [secret] is weak" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestResourceOf(t *testing.T) {
+	for kind, want := range map[string]string{"Deployment": "deployments", "Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "Gateway": "gateways",
+		"Endpoints": "endpoints", "StorageClass": "storageclasses", "Y": "ys", "Patch": "patches"} {
+		if got := resourceOf(kind); got != want {
+			t.Errorf("%s: got %s, want %s", kind, got, want)
+		}
+	}
+}

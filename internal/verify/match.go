@@ -91,7 +91,7 @@ func converted(b built.Digest, s served, asked []string) matched {
 	if proved == 0 {
 		return matched{}
 	}
-	return matched{ok: true, how: "the manifest has another form (media types or compression were converted on the way), but configuration and layers are the same"}
+	return matched{ok: true, how: "the manifest has another form (media types or compression were converted on the way), but the configuration is the same, and with it the layers by their diff IDs, which a runtime checks when it unpacks them"}
 }
 
 // inIndex says that what is served is one platform of the index that was built, which the registry has too.

@@ -23,6 +23,9 @@ const (
 	AfterDeploy
 )
 
+// runLimit bounds the whole: each call has limits of its own, and a registry that stalls every one of many would use them all.
+const runLimit = 5 * time.Minute
+
 // imagesAtOnce bounds how many images are looked at at a time; how many requests one registry gets is the client's own limit.
 const imagesAtOnce = 32
 
@@ -50,6 +53,8 @@ func Run(ctx context.Context, o Options, want []built.Digest, c *registry.Client
 	if len(want) != len(o.Images) {
 		return Result{}, fmt.Errorf("verify: got %d built digests for %d images; this is a mistake in bakegate", len(want), len(o.Images))
 	}
+	ctx, stop := context.WithTimeout(ctx, runLimit)
+	defer stop()
 	w := work{o: o, client: c, phase: phase}
 	if err := w.trust(ctx); err != nil {
 		return Result{}, err

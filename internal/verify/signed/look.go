@@ -74,6 +74,7 @@ func (l *look) take(ctx context.Context, name string, read func(*signer) (claim,
 	if err != nil {
 		a.refuse(err)
 	}
+	a.claim.predicate, a.claim.check = nil, nil // a list of parts has megabytes, and was looked at
 	l.candidates = append(l.candidates, a)
 }
 

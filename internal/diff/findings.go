@@ -273,7 +273,7 @@ func (c *comparer) ruleFindings() []verdict.Finding {
 		ev := verdict.Evidence{What: clean.Text("expect " + e.rule.Path), Got: e.rule.Reason}
 		switch {
 		case e.broken:
-			note(verdict.Note, ev, "mend its path or its date", "the expect rule %s can't be read and suppresses nothing", e.rule.Path)
+			note(verdict.Note, ev, "mend its path, its date or its expressions", "the expect rule %s can't be read and suppresses nothing", e.rule.Path)
 		case e.expired && e.used.Covers == 0:
 			note(verdict.Note, ev, "delete the rule", "the expect rule %s expired on %s and covers no difference", e.rule.Path, e.rule.Until)
 		case e.expired:

@@ -46,7 +46,7 @@ const (
 )
 
 // confidence says how sure a pair is that was found for a reason, from 0 to 1. Similar objects have the share of values that are equal.
-var confidence = map[Reason]float64{ByName: 1, ByVersion: 1, ByNamespace: 1, ByFile: 0.95, ByHash: 0.95, ByGenerateName: 0.9,
+var confidence = map[Reason]float64{ByName: 1, ByVersion: 1, ByNamespace: 0.8, ByFile: 0.95, ByHash: 0.95, ByGenerateName: 0.9,
 	ByEnvironment: 0.9, ByCompany: 0.7, ByRest: 0.5}
 
 // pairing is what the pairing found.
@@ -283,7 +283,7 @@ func (ps *pairing) add(why Reason, a, b *Object) {
 	switch {
 	case a.Kind == "Namespace" && a.Name != b.Name && ps.name(a) == b.Name:
 		p.reason, p.renamed = ByNamespace, true
-	case why == ByName && p.moved:
+	case why == ByName && p.moved: // all that stood in the one namespace stands in the other
 		p.reason = ByNamespace
 	case why == ByEnvironment:
 		p.swap = renaming(a, b)

@@ -96,26 +96,26 @@ func (c *comparer) node(a, b *Node, sa, sb scope) {
 	case a.IsList && b.IsList && a.Type == b.Type:
 		c.list(a, b, sa, sb)
 	case !a.scalar() || !b.scalar():
-		c.add(Retyped, a, b, sa, sb)
+		c.add(c.classOf(a, b), a, b, sa, sb)
 	case c.documents(a, b, sa, sb):
-	case sa.secret(a) && sb.secret(b):
-		c.secrets(a, b, sa, sb)
-	case a.Type == TypeSecret || b.Type == TypeSecret:
+	case a.Type == TypeSecret || b.Type == TypeSecret || sa.secret(a) && sb.secret(b):
 		c.secrets(a, b, sa, sb)
 	case !c.alike(a, b):
 		c.add(c.classOf(a, b), a, b, sa, sb)
 	}
 }
 
-// classOf gives the class of two scalars that differ.
+// classOf gives the class of two values that differ as a whole.
 func (c *comparer) classOf(a, b *Node) Class {
 	switch {
+	case a.Type == "null", b.Type == "null", a.scalar() && b.scalar() && c.bothQuantities(a, b):
+		return Changed
+	case a.Type != b.Type, !a.scalar(), !b.scalar():
+		return Retyped
 	case c.kubernetes && len(c.path) == 2 && c.path[0].key == "metadata" && (c.path[1].key == "name" || c.path[1].key == "namespace"):
 		return Renamed
-	case a.Type == b.Type, a.Type == "null", b.Type == "null", c.bothQuantities(a, b):
-		return Changed
 	}
-	return Retyped
+	return Changed
 }
 
 // secrets compares two secrets by their fingerprints.
@@ -137,10 +137,10 @@ func (c *comparer) fields(a, b *Node, sa, sb scope) {
 	for _, k := range c.filesAnew(a, b, keys, sa, sb) {
 		x, y := a.Fields[k], b.Fields[k]
 		c.push(field(k))
-		if c.silent(k, x) {
+		if c.silent(k, x) || isNull(x) && y != nil && c.asAbsent(a, k, x) {
 			x = nil
 		}
-		if c.silent(k, y) {
+		if c.silent(k, y) || isNull(y) && x != nil && c.asAbsent(b, k, y) {
 			y = nil
 		}
 		switch {
@@ -154,6 +154,8 @@ func (c *comparer) fields(a, b *Node, sa, sb scope) {
 		c.pop()
 	}
 }
+
+func isNull(n *Node) bool { return n != nil && n.Type == "null" }
 
 // silent says whether the field at the path is not compared: noise, and what is told once for all objects.
 func (c *comparer) silent(key string, n *Node) bool {

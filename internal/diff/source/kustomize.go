@@ -82,6 +82,9 @@ func (s *kustomizeSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	f := newKustomizeFiles(ctx, dir, rel, s.shown(rel), s.limits)
+	if f.rel, _, err = f.resolve(rel); err != nil {
+		return t, fmt.Errorf("kustomize: %s: %w", clean.Text(s.Path), err)
+	}
 	m, err := s.render(ctx, f)
 	if err != nil {
 		return t, err

@@ -80,6 +80,18 @@ transformers:
 	if err != nil || len(tree.Objects) != 3 || tree.Objects[0].File != "../base/deployment.yaml" {
 		t.Fatalf("from the overlay itself: got %s (%v)", names(tree), err)
 	}
+	if err := os.Symlink("production", filepath.Join(root, "deploy/current")); err != nil {
+		t.Fatal(err)
+	}
+	linked, err := kustomized(t, root, KustomizeOptions{Path: "deploy/current"})
+	if err != nil || len(linked.Objects) != 3 || linked.Objects[0].File != "deploy/base/deployment.yaml" || linked.Objects[0].Root.Line != 1 {
+		t.Errorf("through a link: got %s (%v)", names(linked), err)
+	}
+	write(t, root, map[string]string{"kustomization.yaml": "resources: [deploy/base]\n"})
+	top, err := kustomized(t, root, KustomizeOptions{Path: "."})
+	if err != nil || names(top) != "Deployment/web@deploy/base/deployment.yaml ConfigMap/app-mfck5746gm@deploy/base/kustomization.yaml" {
+		t.Errorf("in the configuration's folder: got %s (%v)", names(top), err)
+	}
 	d := tree.Objects[0].Root
 	spec := d.Fields["spec"]
 	container := spec.Fields["template"].Fields["spec"].Fields["containers"].Items[0]

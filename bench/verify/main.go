@@ -92,7 +92,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	if b.bakegate == "" {
 		b.bakegate = filepath.Join(b.dir, "bakegate")
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.bakegate, "github.com/bakegate/bakegate")
+		cmd := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", b.bakegate, "github.com/bakegate/bakegate")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building bakegate: %w\n%s", err, said)

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,6 +28,18 @@ var cases = []benchCase{
 	{"noise", noise, 0, 0},
 	{"1% missing", missing, 0, 0},
 	{"other suffix", suffix, time.Second, 0},
+}
+
+// write writes both states of a case into a folder, and says how many differences are between them.
+func write(name, docs, dir string, out io.Writer) error {
+	n, err := strconv.Atoi(docs)
+	i := slices.IndexFunc(cases, func(c benchCase) bool { return c.name == name })
+	if err != nil || i < 0 {
+		return fmt.Errorf("make: got %q and %q, want the name of a case and a number", name, docs)
+	}
+	previous, target, made := cases[i].make(n)
+	fmt.Fprintln(out, made)
+	return errors.Join(os.WriteFile(filepath.Join(dir, "previous.yaml"), previous, 0o600), os.WriteFile(filepath.Join(dir, "target.yaml"), target, 0o600))
 }
 
 // missed lists the goals that were not met: nothing but what was made is told, and the costs.

@@ -7,17 +7,22 @@ type inventory struct {
 	kinds   map[nameKey]int       // objects of a kind in a namespace; those that make one count
 	any     map[string]bool       // kinds
 	pods    map[string][]podTemplate
+	// labelled are the pods with a label, so that a selector does not ask all.
+	labelled map[podLabel][]podTemplate
 	// templates are where the pods of the objects are, by the pair.
 	templates []podTemplate
 	open      bool // the state is a part: it names files that are elsewhere
 }
+
+// podLabel is a label of pods in a namespace.
+type podLabel struct{ namespace, key, value string }
 
 // nameKey is a kind, a namespace and a name.
 type nameKey struct{ kind, namespace, name string }
 
 func newInventory(ps pairing, side func(pair) *Object) *inventory {
 	v := &inventory{objects: make(map[nameKey][]*Object, len(ps.pairs)), kinds: map[nameKey]int{}, any: map[string]bool{},
-		pods: map[string][]podTemplate{}, templates: make([]podTemplate, len(ps.pairs))}
+		pods: map[string][]podTemplate{}, labelled: map[podLabel][]podTemplate{}, templates: make([]podTemplate, len(ps.pairs))}
 	for i, p := range ps.pairs {
 		if o := side(p); o != nil {
 			v.templates[i] = podTemplateIn(o)
@@ -44,6 +49,12 @@ func (v *inventory) add(o *Object, t podTemplate) {
 	}
 	if t.spec != nil {
 		v.pods[o.Namespace] = append(v.pods[o.Namespace], t)
+		if isMapping(t.labels) {
+			for k, l := range t.labels.Fields {
+				at := podLabel{o.Namespace, k, l.Value}
+				v.labelled[at] = append(v.labelled[at], t)
+			}
+		}
 	}
 }
 

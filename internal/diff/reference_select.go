@@ -74,12 +74,23 @@ func (s selection) selects(labels *Node) bool {
 // selected gives what a selection selects in a namespace.
 func (v *inventory) selected(namespace string, s selection) []podTemplate {
 	var out []podTemplate
-	for _, t := range v.pods[namespace] {
+	for _, t := range v.candidates(namespace, s) {
 		if s.selects(t.labels) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// candidates gives the fewest pods among which those of a selection are: the ones with its rarest label.
+func (v *inventory) candidates(namespace string, s selection) []podTemplate {
+	least := v.pods[namespace]
+	for k, l := range s.labels.Fields {
+		if pods := v.labelled[podLabel{namespace, k, l.Value}]; !givenLabels[k] && len(pods) < len(least) {
+			least = pods
+		}
+	}
+	return least
 }
 
 // selectedBefore says whether the selectors of an object of previous found pods.

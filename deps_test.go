@@ -9,7 +9,7 @@ import (
 const module = "github.com/bakegate/bakegate/internal/"
 
 // pure packages import the standard library, and each other. A judgement that did I/O could not be replayed from the journal.
-var pure = []string{"judge", "release", "verdict", "cause", "clean"}
+var pure = []string{"judge", "release", "verdict", "cause", "clean", "lazyregexp"}
 
 // stages are called by the flow, in its order; none knows another.
 var stages = map[string][]string{ // stage -> its own folders

@@ -32,12 +32,13 @@
 //	cloud/      a job's credentials in AWS, Google Cloud and Azure; the few signed calls
 //	kube/       the one way to a Kubernetes API: bounded reads, errors that name the right that is missing
 //	clean/      pure: text from outside, made safe to print, once, where it enters
+//	lazyregexp/ regular expressions that are compiled when they are first used: the step starts in every pipeline
 //	demo/       the sample shop and registry behind `bakegate demo`; the tests use them too
 //	realtest/   starts the real servers that the tests need
 //
 // # The dependency rule (deps_test.go holds it)
 //
-//   - judge, verdict, release, cause, clean import only the standard library, pure maths libraries and each other.
+//   - judge, verdict, release, cause, clean, lazyregexp import only the standard library, pure maths libraries and each other.
 //   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube and cloud; never each other, nor ci, config, report, cli.
 //   - An extension is one file plus one line in a map. It owns its options struct, decodes it strictly, is constructed at load time
 //     without I/O, and returns data, never verdicts.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // selection knows whether an empty answer to `bad` means zero events or a selector that can't match. A client library creates the
@@ -63,7 +64,7 @@ func selectorName(text string) string {
 }
 
 // matcher finds label matchers inside of a selector's braces: name, operator, quoted value.
-var matcher = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')`)
+var matcher = lazyregexp.New(`([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')`)
 
 // missingLabel is a label without which no series can match bad, and which no series of total has.
 func (s *selection) missingLabel() string {

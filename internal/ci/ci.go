@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
@@ -105,7 +105,7 @@ func Input(getenv func(string) string, flag string) string {
 	return strings.TrimSpace(getenv(prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))))
 }
 
-var validKey = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+var validKey = lazyregexp.New(`^[a-z][a-z0-9_]{0,63}$`)
 
 // check refuses a key that could be read as something else, and a key that comes twice: which value counts differs by platform.
 func check(outputs []Output) error {

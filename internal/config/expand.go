@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // use says where a scalar stands, which decides what a variable in it may be.
@@ -30,7 +30,7 @@ type part struct {
 	optional bool // ${NAME:-default}
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // parse splits a scalar at its variables: ${NAME} and ${NAME:-default}. Outside queries $$ is a dollar. Any other $ is itself.
 func parse(s string, u use) ([]part, error) {
@@ -209,7 +209,7 @@ func (d *decoder) mixed() {
 }
 
 // secretWords are the parts of a name that tell a secret. Those of two words are written together or apart.
-var secretWords = regexp.MustCompile(`(^|-)(token|secret|password|passwd|passphrase|credential|api-?key|private-?key|access-?key)s?(-|$)`)
+var secretWords = lazyregexp.New(`(^|-)(token|secret|password|passwd|passphrase|credential|api-?key|private-?key|access-?key)s?(-|$)`)
 
 // secretName says whether a variable is named like a secret: GRAFANA_TOKEN, DB_PASSWORD, githubToken.
 func secretName(name string) bool {

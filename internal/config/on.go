@@ -2,11 +2,11 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -35,7 +35,7 @@ func verdictNames() []string {
 	return ns
 }
 
-var reasonForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+var reasonForm = lazyregexp.New(`^[a-z0-9][a-z0-9._-]*$`)
 
 // on checks the keys: a verdict, or a reason VERDICT/WHAT. A run that could not do its work never counts as a success.
 func (v *validator) on() {

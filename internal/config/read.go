@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // What a configuration may hold at most. A generous one has 500 nodes in 10 levels.
@@ -84,10 +85,10 @@ func checkText(c *collector, data []byte) bool {
 }
 
 var (
-	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
-	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	yamlLine      = lazyregexp.New(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	unknownAnchor = lazyregexp.New(`^unknown anchor '(.*)' referenced$`)
 	// The YAML reader's parser, unlike its scanner, counts lines from 0 and names the line where the block begins that it could not read.
-	parserError = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or '\]'|',' or '\}'|<document start>)`)
+	parserError = lazyregexp.New(`^did not find expected (key|node content|'-' indicator|',' or '\]'|',' or '\}'|<document start>)`)
 )
 
 // syntaxProblem gives the error of the YAML reader, which knows a line at most, a place.

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // scalar fills v from a single value.
@@ -122,8 +122,8 @@ func reject(err error) *rejection {
 }
 
 var (
-	longUnits  = regexp.MustCompile(`^(?:(\d{1,3})w)?(?:(\d{1,4})d)?(.*)$`)
-	bareNumber = regexp.MustCompile(`^\d+$`)
+	longUnits  = lazyregexp.New(`^(?:(\d{1,3})w)?(?:(\d{1,4})d)?(.*)$`)
+	bareNumber = lazyregexp.New(`^\d+$`)
 )
 
 var errNegative = errors.New("negative")

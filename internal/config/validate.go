@@ -1,11 +1,13 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
+	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
 // validator finds the mistakes that need more than one value to see, or knowledge of what a text means. It looks at the types of other
@@ -113,7 +115,7 @@ func (v *validator) verify() {
 	}
 }
 
-var platformForm = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$`)
+var platformForm = lazyregexp.New(`^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$`)
 
 func (v *validator) image(path string, i int) {
 	image := v.f.Verify.Images[i]
@@ -159,32 +161,9 @@ func (v *validator) reference(path, ref string) {
 	}
 }
 
-var (
-	digestForm      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	upperDigestForm = regexp.MustCompile(`^(?i:sha256):[0-9a-fA-F]{64}$`)
-	bareDigestForm  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
-
+// digest looks at a built digest that stands in the file.
 func (v *validator) digest(path, digest string) {
-	if digestForm.MatchString(digest) {
-		return
+	if artifact.CheckDigest(digest) != nil {
+		v.at(path, artifact.DigestHint(digest), "got %s, want sha256: and 64 hexadecimal digits", v.shown(path))
 	}
-	hint := ""
-	switch {
-	case digest == "":
-		hint = "the build gave no digest"
-	case upperDigestForm.MatchString(digest):
-		hint = "write it in lower case"
-	case bareDigestForm.MatchString(digest):
-		hint = "put sha256: before it"
-	case strings.HasPrefix(digest, "sha512:"):
-		hint = "sha512 is not supported"
-	case strings.Contains(digest, "@sha256:"):
-		hint = "leave out the image's name before the @"
-	case strings.HasPrefix(digest, "sha256:"):
-		hint = "it has another length, or holds something else than hexadecimal digits"
-	case strings.ContainsAny(digest, "/:"):
-		hint = "this looks like an image and its tag; a tag can move, the digest comes from the build"
-	}
-	v.at(path, hint, "got %s, want sha256: and 64 hexadecimal digits", v.shown(path))
 }

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 func (v *validator) bake() {
@@ -127,7 +127,7 @@ func (v *validator) declared(path string, names []string) string {
 	return "declared under sources: " + strings.Join(names, ", ")
 }
 
-var metricName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+var metricName = lazyregexp.New(`^[a-z0-9][a-z0-9_-]*$`)
 
 func (v *validator) metric(path string, m *bake.Metric, used, names map[string]bool) {
 	if at := path + ".name"; v.has(at) && v.fine(at) {

@@ -1,16 +1,17 @@
 package diff
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // isEnv says whether a list of that name holds environment variables: env, and extraEnv in the values of a chart.
 func isEnv(name string) bool { return name == "env" || strings.HasSuffix(name, "Env") }
 
 // reference is a variable in the value of an environment variable or an argument: $(NAME).
-var reference = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_.\-]*)\)`)
+var reference = lazyregexp.New(`\$\(([A-Za-z_][A-Za-z0-9_.\-]*)\)`)
 
 // variables tells that an environment variable uses another one which stood in front of it, and no longer does, or the other way round:
 // Kubernetes puts in the values of those in front alone.

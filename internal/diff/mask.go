@@ -1,9 +1,10 @@
 package diff
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 const (
@@ -90,7 +91,7 @@ func structured(s string) bool {
 }
 
 // marker is any word that goes with a secret.
-var marker = regexp.MustCompile(`(?i)passw|passphrase|passcode|\bpass\b|_pass\b|pwd|secret|token|api[-_. ]?key|private[-_. ]?key|access[-_. ]?key|` +
+var marker = lazyregexp.New(`(?i)passw|passphrase|passcode|\bpass\b|_pass\b|pwd|secret|token|api[-_. ]?key|private[-_. ]?key|access[-_. ]?key|` +
 	`auth[-_. ]?key|[a-z0-9]_keys?\b|[-.]key\b|credential|\bcreds?\b|bearer|authorization|cookie|\bdsn\b|connection[-_. ]?string|\bjwt\b|\bauth\b|` +
 	`\$apr1\$|\$2[aby]\$|\$[156]\$|\{SSHA|://[^/\s]*@|-----BEGIN|hmac|\bpsk\b|\bsalt\b`)
 
@@ -176,7 +177,7 @@ func shortUser(u string) string {
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // pairAt is user:password@host without a scheme, as in the DSN of Go's MySQL driver. A digest (name:tag@sha256:...) is none.
-var pairAt = regexp.MustCompile(`[A-Za-z0-9_.+\-]+:[^\s:/@"']+[^\s"']*@(?:[A-Za-z0-9_.\-]+|\[)[:(]?`)
+var pairAt = lazyregexp.New(`[A-Za-z0-9_.+\-]+:[^\s:/@"']+[^\s"']*@(?:[A-Za-z0-9_.\-]+|\[)[:(]?`)
 
 func maskPair(s string) string {
 	i := strings.LastIndexByte(s, '@')
@@ -193,23 +194,23 @@ func maskPair(s string) string {
 }
 
 // commands hold a secret behind a flag with a short name, or behind a word.
-var commands = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)(\b(?:bearer|basic|digest|negotiate|apikey)\s+)[A-Za-z0-9+/=_.~\-]{6,}`),
-	regexp.MustCompile(`(\b(?:mysql|mysqladmin|mysqldump|mariadb|mariadb-dump)\b[^|;&]*?\s-p)[^\s'"]+`),
-	regexp.MustCompile(`(\bsshpass\s+-p\s*)\S+`),
-	regexp.MustCompile(`(\bredis-cli\b[^|;&]*?\s-a\s+)\S+`),
-	regexp.MustCompile(`((?:^|\s)(?:-u|--user|--proxy-user)[ =]*['"]?[^\s:'"]+:)[^\s'"]+`),
-	regexp.MustCompile(`(?i)(\b(?:password|passwd|passphrase|requirepass|masterauth|auth-pass)\s+)[^\s=:]\S*`),
-	regexp.MustCompile(`(?i)(\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?BY\s+)\S+`),
-	regexp.MustCompile(`(hooks\.slack\.com/(?:services|workflows|triggers)/)\S+`),
-	regexp.MustCompile(`(discord(?:app)?\.com/api/webhooks/)\S+`),
-	regexp.MustCompile(`(webhook\.office\.com/)\S+`),
-	regexp.MustCompile(`(api\.telegram\.org/bot)[^\s/]+`),
-	regexp.MustCompile(`(?i)([?&](?:sig|signature|x-amz-signature|x-amz-security-token|key|code|auth)=)[^&\s"']+`),
+var commands = []*lazyregexp.Regexp{
+	lazyregexp.New(`(?i)(\b(?:bearer|basic|digest|negotiate|apikey)\s+)[A-Za-z0-9+/=_.~\-]{6,}`),
+	lazyregexp.New(`(\b(?:mysql|mysqladmin|mysqldump|mariadb|mariadb-dump)\b[^|;&]*?\s-p)[^\s'"]+`),
+	lazyregexp.New(`(\bsshpass\s+-p\s*)\S+`),
+	lazyregexp.New(`(\bredis-cli\b[^|;&]*?\s-a\s+)\S+`),
+	lazyregexp.New(`((?:^|\s)(?:-u|--user|--proxy-user)[ =]*['"]?[^\s:'"]+:)[^\s'"]+`),
+	lazyregexp.New(`(?i)(\b(?:password|passwd|passphrase|requirepass|masterauth|auth-pass)\s+)[^\s=:]\S*`),
+	lazyregexp.New(`(?i)(\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?BY\s+)\S+`),
+	lazyregexp.New(`(hooks\.slack\.com/(?:services|workflows|triggers)/)\S+`),
+	lazyregexp.New(`(discord(?:app)?\.com/api/webhooks/)\S+`),
+	lazyregexp.New(`(webhook\.office\.com/)\S+`),
+	lazyregexp.New(`(api\.telegram\.org/bot)[^\s/]+`),
+	lazyregexp.New(`(?i)([?&](?:sig|signature|x-amz-signature|x-amz-security-token|key|code|auth)=)[^&\s"']+`),
 }
 
 // tokens begin like those of a well-known issuer.
-var tokens = regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[\w\-]{10,}|xox[a-z]-[\w\-]{8,}|xapp-[\w\-]{8,}|` +
+var tokens = lazyregexp.New(`\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[\w\-]{10,}|xox[a-z]-[\w\-]{8,}|xapp-[\w\-]{8,}|` +
 	`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}|AIza[\w\-]{20,}|ya29\.[\w\-.]{10,}|[sprw]k_(?:live|test)_\w{8,}|whsec_\w{8,}|sk-[\w\-]{16,}|SG\.[\w\-]{10,}\.[\w\-]{10,}|` +
 	`eyJ[\w\-]{8,}\.[\w\-.]*|npm_\w{16,}|dop_v1_\w{16,}|hv[sbr]\.[\w\-]{10,}|glsa_\w{10,}|glc_\w{10,}|pypi-[\w\-]{16,}|shp(?:at|ss|ca|pa)_\w{10,}|` +
 	`dapi[0-9a-f]{20,}|NRAK-\w{10,}|PMAK-[\w\-]{10,}|lin_api_\w{10,}|AGE-SECRET-KEY-\w+|dckr_pat_[\w\-]{10,}|sq0[a-z]{3}-[\w\-]{10,}|key-[0-9a-f]{32})` +

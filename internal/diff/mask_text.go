@@ -2,8 +2,9 @@ package diff
 
 import (
 	"math"
-	"regexp"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // maskAssignments hides what is given to a secret name: password=x, "token": "x", --api-key=x, Pwd=x;.
@@ -34,7 +35,7 @@ func (m *masker) maskAssignments(s string) string {
 	return b.String() + s[done:]
 }
 
-var keyAtEnd = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_.\-]*$`)
+var keyAtEnd = lazyregexp.New(`[A-Za-z_][A-Za-z0-9_.\-]*$`)
 
 // keyBefore gives the name in front of = or :. A colon with nothing behind it but text assigns only where the name begins a word:
 // arn:aws:secretsmanager:... assigns nothing.
@@ -56,7 +57,7 @@ func keyBefore(s string, colon bool, rest string) string {
 }
 
 // nextPair is what ends an unquoted value: the next name=value.
-var nextPair = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.\- ]{0,60}=`)
+var nextPair = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_.\- ]{0,60}=`)
 
 // valueEnd says where the value that begins at from ends.
 func valueEnd(s string, from int) int {
@@ -85,7 +86,7 @@ func valueEnd(s string, from int) int {
 	return len(s)
 }
 
-var flagValue = regexp.MustCompile(`(^|[\s"'])(--?[A-Za-z][A-Za-z0-9_.\-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s"']+)`)
+var flagValue = lazyregexp.New(`(^|[\s"'])(--?[A-Za-z][A-Za-z0-9_.\-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s"']+)`)
 
 // maskFlags hides the argument of a flag with a secret name in a command line: --password x.
 func (m *masker) maskFlags(s string) string {

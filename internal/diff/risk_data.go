@@ -1,9 +1,10 @@
 package diff
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // persistence compares how a chart's values keep data.
@@ -41,7 +42,7 @@ func resourcesGone(w *survey, x both) {
 }
 
 // destroys are commands that delete data: of SQL, of the migration tools, of the shell.
-var destroys = regexp.MustCompile(`(?i)` + strings.Join([]string{
+var destroys = lazyregexp.New(`(?i)` + strings.Join([]string{
 	`\bdrop\s+(?:table|database|schema|column|view|index)\b`,
 	`\btruncate\s+(?:table\b|[a-z_]+\s*(?:;|$|cascade))`,
 	`\bdelete\s+from\b`,

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // values is what a rule says of the two values of a change.
@@ -20,7 +22,7 @@ type values struct {
 const maxExpression = 1000
 
 // captureRef is $name, ${name} or $1 in to.
-var captureRef = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)\})`)
+var captureRef = lazyregexp.New(`\$(?:(\w+)|\{(\w+)\})`)
 
 // valuesProblem says what is wrong with from and to, and in which of them.
 func valuesProblem(from, to string) (field string, err error) {

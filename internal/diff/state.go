@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // A state that is kept, with the record of a deploy, is the tree without its secrets: each is replaced by its fingerprint, so that it can be
@@ -180,7 +180,7 @@ func (e *stateEncoder) secret(n *Node, plain string) *keptNode {
 	return &keptNode{Type: TypeSecret, Value: Fingerprint(e.key, plain), Line: n.Line, Column: n.Column}
 }
 
-var fingerprintForm = regexp.MustCompile(`^(|v1:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,128})$`)
+var fingerprintForm = lazyregexp.New(`^(|v1:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,128})$`)
 
 // DecodeState reads what EncodeState wrote. The bytes may be anybody's: they are bounded, and give a tree or an error.
 func DecodeState(b []byte) (Tree, error) {

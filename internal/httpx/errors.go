@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // StatusError is a reply whose status is not 2xx.
@@ -171,8 +171,8 @@ func (c *Client) statusError(method, where string, resp *http.Response, body []b
 const maxExcerpt = 300
 
 var (
-	title    = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-	userinfo = regexp.MustCompile(`//[^/\s@]*@`)
+	title    = lazyregexp.New(`(?is)<title[^>]*>(.*?)</title>`)
+	userinfo = lazyregexp.New(`//[^/\s@]*@`)
 )
 
 // excerpt is the beginning of a body for a message.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 const (
@@ -147,7 +147,7 @@ func checkFile(path string) error {
 	return nil
 }
 
-var quoted = regexp.MustCompile("\"[^\"]*\"|'[^']*'|`[^`]*`")
+var quoted = lazyregexp.New("\"[^\"]*\"|'[^']*'|`[^`]*`")
 
 // withoutQuotes drops what a parser quotes out of a file, which may be a token. Paths and names are said beside it.
 func withoutQuotes(text string) string { return quoted.ReplaceAllString(text, "…") }

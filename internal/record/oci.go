@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"sort"
 	"strings"
 	"sync"
@@ -22,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // RecordMediaType is the media type of a record's layer in a registry.
@@ -119,7 +120,7 @@ func artifact(b []byte) (v1.Image, error) {
 	return mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(b, RecordMediaType), MediaType: RecordMediaType})
 }
 
-var notTag = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+var notTag = lazyregexp.New(`[^A-Za-z0-9_-]+`)
 
 // prefixOf is the part of a tag that says service and environment. Two names that look alike here are told apart by the record itself.
 func prefixOf(service, environment string) string {

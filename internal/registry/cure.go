@@ -2,11 +2,12 @@ package registry
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // hintInvalid is the cure for what no registry answers.
@@ -44,7 +45,7 @@ func tlsCure(got, host string) string {
 // family is what registries of one make want for reading, in the words of their own settings.
 type family struct {
 	name   string
-	host   *regexp.Regexp
+	host   *lazyregexp.Regexp
 	login  string // how a job that has no credential gets one
 	rights string // what a credential needs that was taken, or understood, and is not enough
 	expiry string // what may have become of a login
@@ -52,32 +53,32 @@ type family struct {
 
 // families are told by the host. Harbor has none of its own, and is told by its token service; GitLab may have any.
 var families = []family{
-	{"GitHub", regexp.MustCompile(`^ghcr\.io$`),
+	{"GitHub", lazyregexp.New(`^ghcr\.io$`),
 		"give the step GITHUB_TOKEN and the job `permissions: packages: read`, or log in before it",
 		"the job needs `permissions: packages: read`, and the package must give this repository access (package settings, Manage Actions access)", ""},
-	{"Docker Hub", regexp.MustCompile(`^index\.docker\.io$`),
+	{"Docker Hub", lazyregexp.New(`^index\.docker\.io$`),
 		"log in before this step (docker login, with an access token that may read); Docker Hub answers like this for a repository that does not " +
 			"exist, too",
 		"the access token needs Read, its user must be a member of the repository's organisation, and the repository must exist", ""},
-	{"GitLab", regexp.MustCompile(`^registry\.gitlab\.com$`),
+	{"GitLab", lazyregexp.New(`^registry\.gitlab\.com$`),
 		"in a GitLab job CI_REGISTRY_PASSWORD is there by itself; elsewhere log in with a deploy token that has read_registry",
 		"a job token reads only its own project: add this project to the other's job token allowlist (Settings, CI/CD, Job token permissions), " +
 			"or use a deploy token with read_registry", ""},
-	{"ECR", regexp.MustCompile(`\.dkr[.-]ecr(-fips)?\.[a-z0-9.-]+$|^public\.ecr\.aws$`),
+	{"ECR", lazyregexp.New(`\.dkr[.-]ecr(-fips)?\.[a-z0-9.-]+$|^public\.ecr\.aws$`),
 		"give the job a role (OIDC or an instance profile), or run `aws ecr get-login-password | docker login --username AWS --password-stdin HOST` " +
 			"before this step",
 		"the role needs ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; in another account the repository's policy must " +
 			"name it, too", "a login to ECR lasts 12 hours"},
-	{"Artifact Registry", regexp.MustCompile(`(^|[.-])docker\.pkg\.dev$|(^|\.)gcr\.io$`),
+	{"Artifact Registry", lazyregexp.New(`(^|[.-])docker\.pkg\.dev$|(^|\.)gcr\.io$`),
 		"give the job Google credentials (workload identity federation), or run `gcloud auth configure-docker HOST` before this step",
 		"the service account needs roles/artifactregistry.reader on the repository", "an access token of Google lasts an hour"},
-	{"ACR", regexp.MustCompile(`\.azurecr\.(io|cn|us)$`),
+	{"ACR", lazyregexp.New(`\.azurecr\.(io|cn|us)$`),
 		"give the job an Azure identity, or run `az acr login` before this step",
 		"the identity needs the role AcrPull on the registry (or a token with content/read on the repository)", "a login to ACR lasts three hours"},
-	{"Quay", regexp.MustCompile(`^quay\.io$|(^|\.)quay\.`),
+	{"Quay", lazyregexp.New(`^quay\.io$|(^|\.)quay\.`),
 		"log in before this step with a robot account that may read the repository",
 		"give the robot account Read on the repository (Settings, User and Robot Permissions)", ""},
-	{"Harbor", regexp.MustCompile(`(^|[.-])harbor[.-]`),
+	{"Harbor", lazyregexp.New(`(^|[.-])harbor[.-]`),
 		"log in before this step with a robot account of the project",
 		"the user or robot account must be a member of the project that may pull; a robot's name begins with robot$, which is robot$$ in " +
 			"bakegate.yaml", ""},

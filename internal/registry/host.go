@@ -4,13 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // DefaultAtOnce is how many requests one registry gets at a time.
@@ -39,10 +39,10 @@ func (h *Host) InDir(dir string) {
 }
 
 var (
-	hostForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*$`)
-	prefixForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`) // distribution specification 1.1
-	labelForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)                                     // RFC 1123
-	nameForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	hostForm   = lazyregexp.New(`^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*$`)
+	prefixForm = lazyregexp.New(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`) // distribution specification 1.1
+	labelForm  = lazyregexp.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)                                     // RFC 1123
+	nameForm   = lazyregexp.New(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 )
 
 // ParseHost reads the host[:port] of a registry, as it stands in an image reference, and gives its one spelling: lower case, without the

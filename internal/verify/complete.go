@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -59,9 +58,7 @@ func (k *check) blobs() (owners map[string]string, order []string) {
 		}
 	}
 	for _, im := range k.s.images {
-		asked := len(k.image.Platforms) == 0 || !k.s.index ||
-			slices.ContainsFunc(k.image.Platforms, func(p string) bool { return artifact.Normal(p) == artifact.Normal(im.platform) })
-		if im.missing || !asked {
+		if im.missing || k.s.index && !asks(k.image.Platforms, im.platform) {
 			continue
 		}
 		of := ""

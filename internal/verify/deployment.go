@@ -113,11 +113,7 @@ func (d *deployedImage) tagged(k *check) {
 // proved says whether an image of the index that is served is one that was built: where platforms were asked for, the others were not
 // compared.
 func (k *check) proved(im image) bool {
-	asked := k.image.Platforms
-	if len(asked) == 0 || k.s.digest == k.built.Digest || k.m.index != "" || !k.s.index {
-		return true
-	}
-	return slices.ContainsFunc(asked, func(p string) bool { return artifact.Normal(p) == artifact.Normal(im.platform) })
+	return k.s.digest == k.built.Digest || k.m.index != "" || !k.s.index || asks(k.image.Platforms, im.platform)
 }
 
 func (s served) digestName() string {

@@ -84,7 +84,7 @@ func converted(b built.Digest, s served, asked []string) matched {
 			proved++
 			continue
 		}
-		if !im.missing && (len(asked) == 0 || slices.ContainsFunc(asked, func(p string) bool { return artifact.Normal(p) == artifact.Normal(im.platform) })) {
+		if !im.missing && asks(asked, im.platform) {
 			return matched{}
 		}
 	}
@@ -92,6 +92,11 @@ func converted(b built.Digest, s served, asked []string) matched {
 		return matched{}
 	}
 	return matched{ok: true, how: "the manifest has another form (media types or compression were converted on the way), but the configuration is the same, and with it the layers by their diff IDs, which a runtime checks when it unpacks them"}
+}
+
+// asks says whether a platform is among those that were asked for: all of them, where none was named.
+func asks(asked []string, platform string) bool {
+	return len(asked) == 0 || slices.ContainsFunc(asked, func(p string) bool { return artifact.Normal(p) == artifact.Normal(platform) })
 }
 
 // inIndex says that what is served is one platform of the index that was built, which the registry has too.

@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"time"
-
 	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verify/built"
@@ -18,9 +16,8 @@ type Options struct {
 	Attestations []signed.Attestation `yaml:"attestations"`
 	Deployed     []deployed.Spec      `yaml:"deployed"` // what is declared, and what runs: must be the images
 
-	dir    string
-	env    Env
-	settle time.Duration // tests wait less than settleFor
+	dir string
+	env Env
 }
 
 // Env is what verify needs from outside of the configuration.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -32,10 +33,7 @@ func Recheck(ctx context.Context, o Options, want []built.Digest, images []Verif
 	}
 	w := &work{o: o, client: c, phase: AfterDeploy}
 	checks, fs := w.again(ctx, want, images, end)
-	if !end || ctx.Err() != nil {
-		return fs
-	}
-	if len(behind) == 0 {
+	if !end || ctx.Err() != nil || len(behind) == 0 {
 		return fs
 	}
 	return append(fs, o.settled(ctx, behind, deployedImages(checks))...)
@@ -49,11 +47,7 @@ const (
 
 // settled asks what runs, and asks again while the rollout is not over.
 func (o Options) settled(ctx context.Context, behind []deployed.Spec, images []deployedImage) []verdict.Finding {
-	limit := settleFor
-	if o.settle > 0 {
-		limit = o.settle
-	}
-	for end := time.Now().Add(limit); ; {
+	for end := time.Now().Add(settleFor); ; {
 		fs := o.running(ctx, behind, images)
 		moving := slices.ContainsFunc(fs, func(f verdict.Finding) bool { return f.Reason == reasonRolling || f.Reason == reasonMixedVersions })
 		if !moving || ctx.Err() != nil || time.Now().Add(settleEvery).After(end) {
@@ -85,31 +79,44 @@ func (o Options) running(ctx context.Context, behind []deployed.Spec, images []d
 	return append(fs, deployments(images, rs, true)...)
 }
 
-// again fetches every verified image by its digest, and looks where its tag points by now.
-func (w *work) again(ctx context.Context, want []built.Digest, images []Verified, end bool) (checks []*check, fs []verdict.Finding) {
-	for i, image := range w.o.Images {
-		k := &check{work: w, image: image, built: want[i]}
-		checks = append(checks, k)
-		ref, err := parseReference(image)
-		if err != nil {
-			continue // Run said so
-		}
-		j := slices.IndexFunc(images, func(v Verified) bool { return v.Ref == ref.text })
-		if j < 0 {
-			continue
-		}
-		tagged := ref.digest == ""
-		ref.digest, k.result.Ref = images[j].Digest, ref.text
-		k.f = fetcher{client: w.client, ref: ref}
-		k.s, err = k.f.fetch(ctx)
-		if err == nil {
-			err = k.digest(ctx)
-		}
-		if tagged {
-			fs = append(fs, k.tagNow(err, end)...)
-		}
+// lookLimit bounds looking at all images again: behind the deploy the bake waits for it, and a rollback must not wait for a registry.
+const lookLimit = 30 * time.Second
+
+// again looks at every verified image once more, all at a time.
+func (w *work) again(ctx context.Context, want []built.Digest, images []Verified, end bool) ([]*check, []verdict.Finding) {
+	limited, stop := context.WithTimeout(ctx, lookLimit)
+	defer stop()
+	checks, found := make([]*check, len(want)), make([][]verdict.Finding, len(want))
+	var wg sync.WaitGroup
+	for i := range want {
+		checks[i] = &check{work: w, image: w.o.Images[i], built: want[i]}
+		wg.Go(func() {
+			if tagged, err := checks[i].again(limited, images); tagged && ctx.Err() == nil {
+				found[i] = checks[i].tagNow(err, end)
+			}
+		})
 	}
-	return checks, fs
+	wg.Wait()
+	return checks, slices.Concat(found...)
+}
+
+// again fetches a verified image by its digest, and looks where its tag points by now. tagged is false where it has no tag that could move.
+func (k *check) again(ctx context.Context, images []Verified) (tagged bool, err error) {
+	ref, err := parseReference(k.image)
+	if err != nil {
+		return false, err // Run said so
+	}
+	i := slices.IndexFunc(images, func(v Verified) bool { return v.Ref == ref.text })
+	if i < 0 {
+		return false, nil
+	}
+	tagged = ref.digest == ""
+	ref.digest, k.result.Ref = images[i].Digest, ref.text
+	k.f = fetcher{client: k.client, ref: ref}
+	if k.s, err = k.f.fetch(ctx); err != nil {
+		return tagged, err
+	}
+	return tagged, k.digest(ctx)
 }
 
 // tagNow says where the tag points by now.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // trouble is an error that knows its class.
@@ -36,7 +36,7 @@ func queryError(id string, err error) error {
 }
 
 // limitMessage recognises the replies of Prometheus, Thanos, Mimir, Cortex and VictoriaMetrics to a query that asks for too much.
-var limitMessage = regexp.MustCompile(`(?i)too many (samples|points|series|chunks)|exceed|limit|maximum number|max-series|cannot select more than`)
+var limitMessage = lazyregexp.New(`(?i)too many (samples|points|series|chunks)|exceed|limit|maximum number|max-series|cannot select more than`)
 
 // statusTrouble classifies a reply that is not 2xx. detail is the backend's own message, "" where it gave none.
 func statusTrouble(where string, status int, errorType, detail string) error {

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/cloud"
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 const (
@@ -29,7 +29,7 @@ type registry struct {
 // ecrHost is ACCOUNT.dkr.ecr[-fips].REGION.DOMAIN, or with IPv6 ACCOUNT.dkr-ecr[-fips].REGION.on.aws. Which domains a region has is asked
 // behind it.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
-var ecrHost = regexp.MustCompile(`^[0-9]{12}\.dkr([.-])ecr(-fips)?\.([a-z0-9-]+)\.(.+)$`)
+var ecrHost = lazyregexp.New(`^[0-9]{12}\.dkr([.-])ecr(-fips)?\.([a-z0-9-]+)\.(.+)$`)
 
 // dualDomains are the domains of registries that have IPv6, by their partition's own domain.
 var dualDomains = map[string]string{"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // partitions are the domains of AWS's separate worlds, by the beginning of their regions' names, the longest first. Of each: the domain of
@@ -23,7 +23,7 @@ var partitions = []struct{ region, domain, dual string }{
 }
 
 // region is the form of a region's name. It becomes a part of a host: nothing else may be in it.
-var region = regexp.MustCompile(`^[a-z]{2,5}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
+var region = lazyregexp.New(`^[a-z]{2,5}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 
 func checkRegion(in string) error {
 	switch {

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/cloud"
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // githubAudience is what Entra ID wants GitHub's identity tokens to be for.
@@ -44,7 +44,7 @@ func (c *Client) token(ctx context.Context, authority string) (httpx.Secret, tim
 }
 
 // tenantForm is an id or a domain. It becomes a part of a path.
-var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
+var tenantForm = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
 
 // proof is what shows that the job is who it says. form is what it is sent as.
 type proof struct {

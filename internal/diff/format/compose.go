@@ -2,14 +2,14 @@ package format
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
-var composeName = regexp.MustCompile(`^(?:docker-)?compose(?:[.\-_].*)?\.ya?ml$`)
+var composeName = lazyregexp.New(`^(?:docker-)?compose(?:[.\-_].*)?\.ya?ml$`)
 
 // isCompose says whether a document is a Compose file: by the file's name, else by having nothing in it but what the Compose
 // specification knows, and a service with an image or a build.

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // ErrUnknown is for a text that no format fits.
@@ -126,10 +127,10 @@ func validJSON(text []byte) bool {
 
 var (
 	// sectionLine begins a part of an INI or TOML file: [a], [[a.b]], [a "b"].
-	sectionLine = regexp.MustCompile(`^\[{1,2}[ \t]*[A-Za-z0-9_."'@/:*\- \t]+\]{1,2}[ \t]*(?:[#;].*)?$`)
+	sectionLine = lazyregexp.New(`^\[{1,2}[ \t]*[A-Za-z0-9_."'@/:*\- \t]+\]{1,2}[ \t]*(?:[#;].*)?$`)
 	// variable is a line of a dotenv file, property one of any file of names and values.
-	variable = regexp.MustCompile(`^(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*=`)
-	property = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.\-\[\]]*[ \t]*=`)
+	variable = lazyregexp.New(`^(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*=`)
+	property = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_.\-\[\]]*[ \t]*=`)
 )
 
 // maxFirst bounds how far the first line that says something is looked for, in bytes.
@@ -146,7 +147,7 @@ func firstLine(data []byte) []byte {
 }
 
 // assigns says whether every line of a text is of a form, is empty, is a comment, or goes on from a line that ends in a backslash.
-func assigns(data []byte, form *regexp.Regexp) bool {
+func assigns(data []byte, form *lazyregexp.Regexp) bool {
 	found, goesOn := false, false
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimSpace(line)

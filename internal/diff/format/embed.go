@@ -2,12 +2,12 @@ package format
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // Bounds on what is taken for a document in a text.
@@ -136,7 +136,7 @@ func move(n *diff.Node, at spread, text *diff.Node, moved map[*diff.Node]bool) {
 }
 
 // blockHead ends the line behind which a text stands line by line: in YAML, HCL, TOML.
-var blockHead = regexp.MustCompile(`(?:[|>][+\-0-9]*|<<-?\w+|'''|""")[ \t]*(?:#.*)?$`)
+var blockHead = lazyregexp.New(`(?:[|>][+\-0-9]*|<<-?\w+|'''|""")[ \t]*(?:#.*)?$`)
 
 // spreadOf says where the characters of a text are that is written at a place, where they are written as they are: on one line, quoted
 // or not, or below it line by line, indented or not.

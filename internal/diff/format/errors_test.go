@@ -14,6 +14,7 @@ func TestErrors(t *testing.T) {
 		{".env", "A=1\nBé=\xff\n", ".env:2:4: got the byte 0xff, want UTF-8"},
 		{"a.properties", "a=\xe9", "a.properties:1:3: got the byte 0xe9, want UTF-8"},
 
+		{"a.yaml", "ghp_0123456789abcdefghijABCDEFGHIJ012345: 1\nghp_0123456789abcdefghijABCDEFGHIJ012345: 2\n", `a.yaml:2:1: the key "[secret]" stands here twice, first at line 1`},
 		{"a.yaml", "a: 1\nb:\n  c: 1\n  c: 2\n", `a.yaml:4:3: the key "c" stands here twice, first at line 3`},
 		{"a.yaml", "x: &x 1\na: *x\nb: 2\na: 3\n", `a.yaml:4:1: the key "a" stands here twice, first at line 2`},
 		{"a.yaml", "1: a\n'1': b\n", `a.yaml:2:1: the key "1" stands here twice, first at line 1`},

@@ -83,8 +83,8 @@ func (in *input) twice(key string, first *diff.Node, line, column int) error {
 	return in.errorAt(line, column, "the key %s stands here twice, first at line %d", shownKey(key), first.Line)
 }
 
-// shownKey quotes a key for a message; a long one may be anything.
-func shownKey(k string) string { return strconv.Quote(clean.Cut(k, 60)) }
+// shownKey quotes a key for a message. A long one may be anything, and any may be a token.
+func shownKey(k string) string { return strconv.Quote(clean.Cut(diff.Masked(k), 60)) }
 
 // recovered turns a panic of a parser that is not ours into an error: the file is hostile.
 func (in *input) recovered(err *error, language string) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // yaml parses a text with any number of documents.
@@ -45,8 +45,8 @@ func (in *input) decode(dec *yaml.Decoder, doc *yaml.Node) (err error) {
 }
 
 var (
-	yamlLine   = regexp.MustCompile(`^line (\d+): `)
-	yamlQuoted = regexp.MustCompile(`'[^']*'|"[^"]*"|` + "`[^`]*`")
+	yamlLine   = lazyregexp.New(`^line (\d+): `)
+	yamlQuoted = lazyregexp.New(`'[^']*'|"[^"]*"|` + "`[^`]*`")
 )
 
 // yamlError gives the parser's error the form of ours. What it quotes from the file may be a secret, and is left out.

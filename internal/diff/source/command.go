@@ -10,11 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // permit refuses to run a command unless the person who starts bakegate allowed it: who can edit the configuration in a pull request could
@@ -102,7 +102,7 @@ func (c *capped) Write(p []byte) (int, error) {
 }
 
 // quotedText is what a program quotes, which may be a value.
-var quotedText = regexp.MustCompile("(?s)`[^`]*`|'[^']*'|\"[^\"]*\"")
+var quotedText = lazyregexp.New("(?s)`[^`]*`|'[^']*'|\"[^\"]*\"")
 
 // complaint gives the line of standard error that says what is wrong, without what it quotes of values.
 func complaint(text string) string {
@@ -122,7 +122,7 @@ func complaint(text string) string {
 }
 
 // templateName is a file of a chart, which a message may name.
-var templateName = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*\.(yaml|yml|tpl|txt|json)$`)
+var templateName = lazyregexp.New(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*\.(yaml|yml|tpl|txt|json)$`)
 
 // linkCheck refuses links that leave a folder, for a program that follows them.
 type linkCheck struct {

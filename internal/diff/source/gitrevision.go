@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // revision names a commit as git does (gitrevisions(7)): a name, then steps to ancestors. go-git's own reader takes more forms, but leaves
@@ -37,8 +37,8 @@ func (r revision) String() string { return clean.Cut(r.text, 200) }
 const maxSteps = 10_000
 
 var (
-	revisionBase = regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\{}]+$`)
-	revisionStep = regexp.MustCompile(`^(?:~(\d{0,5})|\^\{(?:commit)?\}|\^(\d{0,3}))`)
+	revisionBase = lazyregexp.New(`^[^\x00-\x20\x7f~^:?*\[\\{}]+$`)
+	revisionStep = lazyregexp.New(`^(?:~(\d{0,5})|\^\{(?:commit)?\}|\^(\d{0,3}))`)
 )
 
 func parseRevision(s string) (revision, error) {
@@ -160,9 +160,9 @@ func (r *repository) parent(h plumbing.Hash, n int) (plumbing.Hash, error) {
 }
 
 var (
-	fullHash  = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
-	shortHash = regexp.MustCompile(`^[0-9a-fA-F]{4,39}$`)
-	pseudoRef = regexp.MustCompile(`^[A-Z][A-Z_]*$`) // HEAD, ORIG_HEAD
+	fullHash  = lazyregexp.New(`^[0-9a-fA-F]{40}$`)
+	shortHash = lazyregexp.New(`^[0-9a-fA-F]{4,39}$`)
+	pseudoRef = lazyregexp.New(`^[A-Z][A-Z_]*$`) // HEAD, ORIG_HEAD
 )
 
 // base finds what a name stands for, in git's order: a whole hash, a ref, the beginning of a hash.

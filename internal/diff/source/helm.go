@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // HelmOptions is the block `helm:`: what a chart on the disk renders to, by the helm that is installed. Written as a scalar it is Chart.
@@ -44,11 +44,11 @@ type helmSource struct {
 }
 
 var (
-	helmRelease  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$`)
-	helmKey      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./\-\[\]]*$`)
-	helmVersion  = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+){0,2}$`)
-	helmAPI      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9./-]*$`)
-	dnsNamespace = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	helmRelease  = lazyregexp.New(`^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$`)
+	helmKey      = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_./\-\[\]]*$`)
+	helmVersion  = lazyregexp.New(`^v?[0-9]+(\.[0-9]+){0,2}$`)
+	helmAPI      = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9./-]*$`)
+	dnsNamespace = lazyregexp.New(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 )
 
 func buildHelm(decode func(any) error) (Source, error) {
@@ -69,7 +69,7 @@ func buildHelm(decode func(any) error) (Source, error) {
 
 // check looks at what becomes an argument of helm.
 func (s *helmSource) check() error {
-	wants := func(name, value string, form *regexp.Regexp, want string) error {
+	wants := func(name, value string, form *lazyregexp.Regexp, want string) error {
 		if value == "" || form.MatchString(value) {
 			return nil
 		}
@@ -209,7 +209,7 @@ func sorted(m map[string]string) []string {
 	return keys
 }
 
-var sourceLine = regexp.MustCompile(`^# Source: ([^\s]{1,500})\s*$`)
+var sourceLine = lazyregexp.New(`^# Source: ([^\s]{1,500})\s*$`)
 
 // documents reads what helm printed. Its lines are not those of the templates: values have no places.
 func (s *helmSource) documents(g *gathering, out []byte) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/registry"
 )
 
@@ -37,7 +37,7 @@ type imageSource struct {
 	limits limits
 }
 
-var platformForm = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
+var platformForm = lazyregexp.New(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
 
 func buildImage(decode func(any) error) (Source, error) {
 	s := &imageSource{limits: defaultLimits}

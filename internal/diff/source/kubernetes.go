@@ -14,6 +14,7 @@ import (
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/kube"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // KubernetesOptions is the block `kubernetes:`: the objects of a namespace as the cluster has them now. Which cluster it is comes from the
@@ -40,7 +41,7 @@ type kubernetesSource struct {
 	limits limits
 }
 
-var kindForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}(\.[a-z0-9][a-z0-9.-]{0,252})?$`)
+var kindForm = lazyregexp.New(`^[A-Za-z][A-Za-z0-9]{0,62}(\.[a-z0-9][a-z0-9.-]{0,252})?$`)
 
 func buildKubernetes(decode func(any) error) (Source, error) {
 	s := &kubernetesSource{limits: defaultLimits}

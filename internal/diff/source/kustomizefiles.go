@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff/format"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // kustomizeFiles is the file system that Kustomize sees: the root is /, nothing is outside of it, nothing can be written, and every file is
@@ -219,27 +219,27 @@ func (f *kustomizeFiles) Walk(string, filepath.WalkFunc) error { return errNotOf
 // kustomizeSays are Kustomize's messages that tell what to do, and how they are told. Its own words repeat what stands in the files: values,
 // literals, whole patches; of them only names of files and keys are repeated that were read before.
 var kustomizeSays = []struct {
-	form *regexp.Regexp
+	form *lazyregexp.Regexp
 	text string
 }{
-	{regexp.MustCompile(`file '([^']*)' is not in or below '`), "%s is not in the folder of the kustomization that refers to it, nor below"},
-	{regexp.MustCompile(`unable to find one of 'kustomization`), "there is no kustomization.yaml in it, or in a folder that it refers to"},
-	{regexp.MustCompile(`Found multiple kustomization files`), "there is more than one kustomization file in it, or in a folder that it refers to"},
-	{regexp.MustCompile(`cycle detected`), "a kustomization refers to itself, or to a folder above it"},
-	{regexp.MustCompile(`unknown field \"([^"]*)\"`), "there is no field %s in a kustomization"},
-	{regexp.MustCompile(`json: cannot unmarshal`), "a field has a value of another type than Kustomize wants"},
-	{regexp.MustCompile(`invalid Kustomization.*line (\d+)`), "the kustomization is no YAML, at line %s or before"},
-	{regexp.MustCompile(`external plugins disabled`), "it has a generator or transformer that is a plugin: plugins don't run here; render before this step and give the result as path"},
-	{regexp.MustCompile(`expected kind '[^']*' for path`), "components lists what is none: a component has kind: Component"},
-	{regexp.MustCompile(`expected kind != '`), "resources lists a component: list it under components"},
-	{regexp.MustCompile(`already registered id`), "an object is there twice: two resources have the same kind, namespace and name"},
-	{regexp.MustCompile(`(no matches for Id|failed to find unique target|no resource matches|multiple matches for Id|unable to find patch target)`), "a patch or a replacement fits no object, or more than one"},
-	{regexp.MustCompile(`missing Resource metadata|missing metadata\.name|does not have a (kind|name)`), "a resource has no kind or no metadata.name"},
-	{regexp.MustCompile(`invalid literal source`), "a literal is not KEY=VALUE"},
-	{regexp.MustCompile(`kustomization.yaml is empty`), "a kustomization is empty"},
-	{regexp.MustCompile(`MalformedYAMLError: yaml: line (\d+)`), "a file that it refers to is no YAML, at line %s or before"},
-	{regexp.MustCompile(`'([^']*)': file does not exist`), "%s is not there"},
-	{regexp.MustCompile(`'([^']*)': file is not directory`), "%s is a file, and no resource that can be read"},
+	{lazyregexp.New(`file '([^']*)' is not in or below '`), "%s is not in the folder of the kustomization that refers to it, nor below"},
+	{lazyregexp.New(`unable to find one of 'kustomization`), "there is no kustomization.yaml in it, or in a folder that it refers to"},
+	{lazyregexp.New(`Found multiple kustomization files`), "there is more than one kustomization file in it, or in a folder that it refers to"},
+	{lazyregexp.New(`cycle detected`), "a kustomization refers to itself, or to a folder above it"},
+	{lazyregexp.New(`unknown field \"([^"]*)\"`), "there is no field %s in a kustomization"},
+	{lazyregexp.New(`json: cannot unmarshal`), "a field has a value of another type than Kustomize wants"},
+	{lazyregexp.New(`invalid Kustomization.*line (\d+)`), "the kustomization is no YAML, at line %s or before"},
+	{lazyregexp.New(`external plugins disabled`), "it has a generator or transformer that is a plugin: plugins don't run here; render before this step and give the result as path"},
+	{lazyregexp.New(`expected kind '[^']*' for path`), "components lists what is none: a component has kind: Component"},
+	{lazyregexp.New(`expected kind != '`), "resources lists a component: list it under components"},
+	{lazyregexp.New(`already registered id`), "an object is there twice: two resources have the same kind, namespace and name"},
+	{lazyregexp.New(`(no matches for Id|failed to find unique target|no resource matches|multiple matches for Id|unable to find patch target)`), "a patch or a replacement fits no object, or more than one"},
+	{lazyregexp.New(`missing Resource metadata|missing metadata\.name|does not have a (kind|name)`), "a resource has no kind or no metadata.name"},
+	{lazyregexp.New(`invalid literal source`), "a literal is not KEY=VALUE"},
+	{lazyregexp.New(`kustomization.yaml is empty`), "a kustomization is empty"},
+	{lazyregexp.New(`MalformedYAMLError: yaml: line (\d+)`), "a file that it refers to is no YAML, at line %s or before"},
+	{lazyregexp.New(`'([^']*)': file does not exist`), "%s is not there"},
+	{lazyregexp.New(`'([^']*)': file is not directory`), "%s is a file, and no resource that can be read"},
 }
 
 // failed tells Kustomize's error: where a file can't be read, with our words, which have its line and column.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // What a kustomization refers to may be on another machine: Kustomize itself would clone a repository or ask a web server, and offers no
@@ -144,7 +145,7 @@ func (g *guard) scalar(n *yaml.Node, depth int) error {
 const maxReference = 500
 
 // remoteForm begins what Kustomize clones or fetches (RepoSpec and IsRemoteFile of its loader), in any case of letters.
-var remoteForm = regexp.MustCompile(`^(?i)(git::)*(https?:|ssh://|file://|github\.com[/:]|[a-z][a-z0-9-]*@)`)
+var remoteForm = lazyregexp.New(`^(?i)(git::)*(https?:|ssh://|file://|github\.com[/:]|[a-z][a-z0-9-]*@)`)
 
 func isRemote(s string) bool { return remoteForm.MatchString(strings.TrimSpace(s)) }
 

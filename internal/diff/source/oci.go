@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // OCIOptions is the block `oci:`: files in an artifact of a registry, as Flux, ORAS and Argo CD have them. Written as a scalar it is Ref.
@@ -141,7 +141,7 @@ func layerKind(l v1.Descriptor) kindOfLayer {
 }
 
 // archiveName is the title of a file that is an archive.
-var archiveName = regexp.MustCompile(`(?i)\.(tar|tgz|tar\.(gz|zst|zstd))$`)
+var archiveName = lazyregexp.New(`(?i)\.(tar|tgz|tar\.(gz|zst|zstd))$`)
 
 // unpackAnnotation says of a layer of ORAS that it is a folder.
 const unpackAnnotation = "io.deis.oras.content.unpack"

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // maxMarks bounds the characters of a YAML file that may begin a value, before it is parsed: the parser's own tree of the densest file is a
@@ -74,8 +74,8 @@ func decode(dec *yaml.Decoder, doc *yaml.Node) (err error) {
 }
 
 var (
-	yamlLine   = regexp.MustCompile(`^line (\d+): `)
-	yamlQuoted = regexp.MustCompile(`'[^']*'|"[^"]*"|` + "`[^`]*`")
+	yamlLine   = lazyregexp.New(`^line (\d+): `)
+	yamlQuoted = lazyregexp.New(`'[^']*'|"[^"]*"|` + "`[^`]*`")
 )
 
 const notRendered = "it is not rendered: give the output of helm template, kubectl kustomize or envsubst, or list the file under exclude"

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/kube"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // HelmOptions is the block `helm:`: what a release of Helm has installed, as Helm keeps it in the cluster.
@@ -27,7 +27,7 @@ type helm struct {
 }
 
 // releaseName is what Helm takes: a DNS name of at most 53 characters.
-var releaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+var releaseName = lazyregexp.New(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
 func buildHelm(decode func(any) error) (Source, error) {
 	s := helm{limits: defaultLimits}

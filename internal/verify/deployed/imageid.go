@@ -1,14 +1,14 @@
 package deployed
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
 
-var bareID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var bareID = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // parseImageID reads the imageID of a container's status. Runtimes do not agree on what it is:
 //

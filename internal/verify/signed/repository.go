@@ -3,15 +3,16 @@ package signed
 import (
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // commitForm is a commit of git, by SHA-1 or SHA-256.
-var commitForm = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var commitForm = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // scpForm is git's short form of an ssh address: git@github.com:acme/app.git.
-var scpForm = regexp.MustCompile(`^(?:[A-Za-z0-9_.-]+@)?([A-Za-z0-9.-]+):([^/].*)$`)
+var scpForm = lazyregexp.New(`^(?:[A-Za-z0-9_.-]+@)?([A-Za-z0-9.-]+):([^/].*)$`)
 
 // hostsWithoutCase serve a repository under any case of its name.
 var hostsWithoutCase = map[string]bool{"github.com": true, "gitlab.com": true}

@@ -31,6 +31,7 @@
 //	registry/   the one way to an OCI registry: credentials, mirrors, limits, errors that say what was tried; fake/ for tests
 //	cloud/      a job's credentials in AWS, Google Cloud and Azure; the few signed calls
 //	kube/       the one way to a Kubernetes API: bounded reads, errors that name the right that is missing
+//	files/      a file or a folder out of a place that a pull request can edit: links, sizes and depths are bounded
 //	clean/      pure: text from outside, made safe to print, once, where it enters
 //	lazyregexp/ regular expressions that are compiled when they are first used: the step starts in every pipeline
 //	demo/       the sample shop and registry behind `bakegate demo`; the tests use them too
@@ -39,7 +40,7 @@
 // # The dependency rule (deps_test.go holds it)
 //
 //   - judge, verdict, release, cause, clean, lazyregexp import only the standard library, pure maths libraries and each other.
-//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube and cloud; never each other, nor ci, config, report, cli.
+//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube, cloud and files; never each other, nor ci, config, report, cli.
 //   - An extension is one file plus one line in a map. It owns its options struct, decodes it strictly, is constructed at load time
 //     without I/O, and returns data, never verdicts.
 //   - Sources fetch; judge and diff's rules decide. I/O and judgement never share a function.

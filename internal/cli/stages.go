@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
@@ -135,14 +134,8 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 }
 
 func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin,
-		AllowCommands: s.o.allowCommands, State: noState})
+	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands})
 	return spec.Source.Snapshot(ctx)
-}
-
-// noState is what the ledger knows of earlier configurations.
-func noState(context.Context, string) ([]byte, string, error) {
-	return nil, "", errors.New("the ledger does not keep configurations yet: compare with git, oci or path")
 }
 
 // deployCommand runs the command behind --. Its output stands in the log as it is; what it prints cannot command the runner.

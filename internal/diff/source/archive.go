@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/files"
 )
 
 // archive is a tree of files that is in no folder of the machine: a commit's, an artifact's. Paths are below its root, "" is the root.
@@ -143,7 +144,7 @@ func parent(p string) string { return strings.TrimSuffix(path.Dir(p), ".") }
 // folder reads a folder. real is where it is, without links.
 func (w *inArchive) folder(ctx context.Context, rel, real string) error {
 	if slices.Contains(w.folders, real) {
-		return w.failed(fmt.Errorf("%s: the link leads back to a folder that it is in: list it under exclude", w.at(rel)))
+		return w.Failed(fmt.Errorf("%s: the link leads back to a folder that it is in: list it under exclude", w.at(rel)))
 	}
 	if len(w.folders) >= w.bounds.depth {
 		return fmt.Errorf("%s: folders are nested deeper than %d", w.at(rel), w.bounds.depth)
@@ -154,8 +155,8 @@ func (w *inArchive) folder(ctx context.Context, rel, real string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.at(rel), err)
 	}
-	if w.files += len(names); w.files > w.bounds.files {
-		return fmt.Errorf("%s: more than %d files: list what is no configuration under exclude", w.at(""), w.bounds.files)
+	if w.files += len(names); w.files > w.bounds.entries {
+		return fmt.Errorf("%s: more than %d files: list what is no configuration under exclude", w.at(""), w.bounds.entries)
 	}
 	slices.Sort(names)
 	for _, n := range names {
@@ -171,41 +172,41 @@ func (w *inArchive) entry(ctx context.Context, rel, real string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", w.at(""), err)
 	}
-	if excluded(w.exclude, rel) {
-		w.skip(rel, "excluded")
+	if files.Excluded(w.exclude, rel) {
+		w.Skip(rel, "excluded")
 		return nil
 	}
 	real, it, err := w.resolve(ctx, real)
 	switch {
 	case err != nil:
-		return w.failed(fmt.Errorf("%s: %w", w.at(rel), err))
+		return w.Failed(fmt.Errorf("%s: %w", w.at(rel), err))
 	case it.kind == itemMissing:
-		return w.failed(fmt.Errorf("%s: the link points to nothing: mend it, or list it under exclude", w.at(rel)))
+		return w.Failed(fmt.Errorf("%s: the link points to nothing: mend it, or list it under exclude", w.at(rel)))
 	case it.kind == itemFolder:
 		return w.folder(ctx, rel, real)
 	case it.kind == itemOther:
-		w.skip(rel, it.why)
+		w.Skip(rel, it.why)
 		return nil
 	}
 	return w.file(ctx, rel, real)
 }
 
 func (w *inArchive) file(ctx context.Context, rel, real string) error {
-	if !w.wants(rel, w.single) {
+	if !w.Wants(rel, w.single) {
 		return nil
 	}
 	at := w.at(rel)
 	data, err := w.read(ctx, real, w.bounds.file)
 	if err != nil {
-		return w.failed(fmt.Errorf("%s: %w", at, err))
+		return w.Failed(fmt.Errorf("%s: %w", at, err))
 	}
 	if err := w.count(at, int64(len(data))); err != nil {
 		return err
 	}
 	if err := pointsToLFS(data); err != nil {
-		return w.failed(fmt.Errorf("%s: %w", at, err))
+		return w.Failed(fmt.Errorf("%s: %w", at, err))
 	}
-	return w.add(at, rel, data, w.single)
+	return w.File(at, rel, data, w.single)
 }
 
 // lfsPointer begins what Git LFS keeps in place of a file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).

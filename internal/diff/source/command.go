@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/files"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -157,7 +158,7 @@ func (l *linkCheck) folder(rel string, depth int) error {
 		case e.Type()&fs.ModeSymlink != 0:
 			err = l.link(p)
 		case !e.Type().IsRegular():
-			err = fmt.Errorf("%s: want a file, got a %s", clean.Text(p), kindOfFile(e.Type()))
+			err = fmt.Errorf("%s: want a file, got a %s", clean.Text(p), files.KindOf(e.Type()))
 		}
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/bakegate/bakegate/internal/diff/format"
 )
 
-// gathering collects the objects of a state file by file, with the mistakes in all of them and what was left out.
+// gathering collects the objects of a state file by file, with the mistakes in all of them and what was left out. It is a files.Visitor.
 type gathering struct {
 	bounds  limits
 	nodes   *format.Budget
@@ -27,8 +27,8 @@ func gather(l limits) gathering {
 	return gathering{bounds: l, nodes: format.NewBudget(l.nodes, l.depth)}
 }
 
-// failed keeps a file's mistake and goes on, so that all are told at once.
-func (g *gathering) failed(err error) error {
+// Failed keeps a file's mistake and goes on, so that all are told at once.
+func (g *gathering) Failed(err error) error {
 	g.errs = append(g.errs, err)
 	if len(g.errs) >= maxErrors {
 		return errors.New("and perhaps more")
@@ -44,13 +44,14 @@ func (g *gathering) end(err error) error {
 	return errors.Join(g.errs...)
 }
 
-func (g *gathering) skip(rel, why string) { g.skipped = append(g.skipped, clean.Text(rel+": "+why)) }
+// Skip notes what is left out, and why.
+func (g *gathering) Skip(rel, why string) { g.skipped = append(g.skipped, clean.Text(rel+": "+why)) }
 
-// wants says whether a file is read. In a directory a file whose name is that of no configuration is left alone; a file that is asked for
+// Wants says whether a file is read. In a directory a file whose name is that of no configuration is left alone; a file that is asked for
 // by itself is read whatever its name is.
-func (g *gathering) wants(rel string, single bool) bool {
+func (g *gathering) Wants(rel string, single bool) bool {
 	if !single && !format.Known(rel) {
-		g.skip(rel, "no configuration by its name")
+		g.Skip(rel, "no configuration by its name")
 		return false
 	}
 	return true
@@ -64,17 +65,17 @@ func (g *gathering) count(at string, bytes int64) error {
 	return nil
 }
 
-// add takes the objects of a file. name is what the file is called, rel where it is below the state's root.
-func (g *gathering) add(name, rel string, data []byte, single bool) error {
+// File takes the objects of a file. name is what the file is called, rel where it is below the state's root.
+func (g *gathering) File(name, rel string, data []byte, single bool) error {
 	objects, err := format.Parse(format.File{Name: name, Object: rel, Data: data}, g.nodes)
 	switch {
 	case errors.Is(err, format.ErrUnknown) && !single:
-		g.skip(rel, format.ErrUnknown.Error())
+		g.Skip(rel, format.ErrUnknown.Error())
 		return nil
 	case err != nil:
-		return g.failed(err)
+		return g.Failed(err)
 	case len(objects) == 0:
-		g.skip(rel, "nothing in it")
+		g.Skip(rel, "nothing in it")
 	}
 	g.objects = append(g.objects, objects...)
 	return nil

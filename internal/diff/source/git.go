@@ -13,6 +13,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/files"
 )
 
 // GitOptions is the block `git:`: files as they are in a commit of a repository on this machine. Written as a scalar it is REF:PATH.
@@ -62,7 +63,7 @@ func buildGit(decode func(any) error) (Source, error) {
 	if strings.TrimSpace(s.Path) == "" || strings.ContainsRune(s.Path+s.Repository, 0) {
 		return nil, errors.New("path: want a file or a directory, from the top of the repository (deploy/production) or from the configuration file's folder (./deploy)")
 	}
-	return s, checkGlobs(s.Exclude)
+	return s, files.CheckGlobs(s.Exclude)
 }
 
 // Use implements Wants.

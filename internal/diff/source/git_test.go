@@ -358,7 +358,7 @@ func TestGitLimits(t *testing.T) {
 	for want, change := range map[string]func(*limits){
 		"d/b.yaml: it has 8 bytes, want at most 5":                           func(l *limits) { l.file = 5 },
 		"d/b.yaml: the files before it and this one have more than 10 bytes": func(l *limits) { l.total = 10 },
-		"d: more than 3 files":                                               func(l *limits) { l.files = 3 },
+		"d: more than 3 files":                                               func(l *limits) { l.entries = 3 },
 		"more values than a configuration":                                   func(l *limits) { l.nodes = 3 },
 		"folders are nested deeper than 1":                                   func(l *limits) { l.depth = 1 },
 	} {

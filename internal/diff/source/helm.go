@@ -15,6 +15,7 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
+	"github.com/bakegate/bakegate/internal/files"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -137,8 +138,7 @@ func helmEnvironment(home string) []string {
 
 // chart looks at the chart's folder before helm does, which follows every link in it.
 func (s *helmSource) chart(ctx context.Context) (string, error) {
-	paths := &pathSource{PathOptions: PathOptions{Path: s.Chart}, env: s.env, limits: s.limits}
-	root, rel, err := paths.locate()
+	root, rel, err := files.Locate(s.env.Dir, s.Chart)
 	if err != nil {
 		return "", err
 	}
@@ -150,7 +150,7 @@ func (s *helmSource) chart(ctx context.Context) (string, error) {
 	if _, err := dir.Stat(filepath.Join(filepath.FromSlash(rel), "Chart.yaml")); err != nil {
 		return "", fmt.Errorf("%s: want a chart's folder, which has a Chart.yaml: %w", clean.Text(s.Chart), pathError(err))
 	}
-	l := &linkCheck{ctx: ctx, root: dir, left: s.limits.files, name: clean.Text(s.Chart)}
+	l := &linkCheck{ctx: ctx, root: dir, left: s.limits.entries, name: clean.Text(s.Chart)}
 	if err := l.folder(filepath.FromSlash(rel), 0); err != nil {
 		return "", err
 	}

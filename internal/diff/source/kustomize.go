@@ -47,7 +47,7 @@ const (
 
 func buildKustomize(decode func(any) error) (Source, error) {
 	l := defaultLimits
-	l.total, l.files = maxKustomizeBytes, maxKustomizeReads
+	l.total, l.entries = maxKustomizeBytes, maxKustomizeReads
 	s := &kustomizeSource{env: Env{Dir: "."}, limits: l}
 	if err := decode(&s.KustomizeOptions); err != nil {
 		return nil, err

@@ -341,7 +341,7 @@ func TestKustomizeLimits(t *testing.T) {
 		"total":                   {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\n"}, func(s *kustomizeSource) { s.limits.total = 200 }, "reads more than 200 bytes"},
 		"output":                  {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\ncommonAnnotations: {a: " + strings.Repeat("x", 800) + "}\n"}, func(s *kustomizeSource) { s.limits.total = 1300 }, ""},
 		"values":                  {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\n"}, func(s *kustomizeSource) { s.limits.nodes = 10 }, "more values than a configuration has"},
-		"exponential bases":       {many, func(s *kustomizeSource) { s.limits.files = 100 }, "reads more than 100 files"},
+		"exponential bases":       {many, func(s *kustomizeSource) { s.limits.entries = 100 }, "reads more than 100 files"},
 		"alias bomb":              {map[string]string{"k/kustomization.yaml": "resources: [b.yaml]\n", "k/b.yaml": object + bomb}, nil, "k/b.yaml:1: its aliases stand for more values"},
 		"alias of itself":         {map[string]string{"k/kustomization.yaml": "resources: [b.yaml]\n", "k/b.yaml": self}, nil, "k/b.yaml:1: its aliases stand for more values"},
 		"bomb in a kustomization": {map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\n" + bomb}, nil, "k/kustomization.yaml:1: its aliases"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff/format"
+	"github.com/bakegate/bakegate/internal/files"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -148,12 +149,12 @@ func (f *kustomizeFiles) read(p string) (rel string, data []byte, err error) {
 	case fi.IsDir():
 		return "", nil, fmt.Errorf("'%s': it is a folder", f.asked(p))
 	case !fi.Mode().IsRegular():
-		return "", nil, f.refuse(fmt.Errorf("%s: want a file, got a %s", at, kindOfFile(fi.Mode())))
+		return "", nil, f.refuse(fmt.Errorf("%s: want a file, got a %s", at, files.KindOf(fi.Mode())))
 	case fi.Size() > f.bounds.file:
 		return "", nil, f.refuse(fmt.Errorf("%s: the file has %d bytes, want at most %d", at, fi.Size(), f.bounds.file))
 	}
-	if f.reads++; f.reads > f.bounds.files {
-		return "", nil, f.refuse(fmt.Errorf("%s: Kustomize reads more than %d files, each as often as it is referred to: do bases refer to each other many times?", f.shown(f.rel), f.bounds.files))
+	if f.reads++; f.reads > f.bounds.entries {
+		return "", nil, f.refuse(fmt.Errorf("%s: Kustomize reads more than %d files, each as often as it is referred to: do bases refer to each other many times?", f.shown(f.rel), f.bounds.entries))
 	}
 	file, err := f.root.Open(filepath.FromSlash(rel))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/files"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -46,7 +47,7 @@ func buildOCI(decode func(any) error) (Source, error) {
 	if s.Platform != "" && !platformForm.MatchString(s.Platform) {
 		return nil, fmt.Errorf("platform: got %q, want OS/ARCHITECTURE, e.g. linux/arm64", clean.Cut(s.Platform, 60))
 	}
-	return s, checkGlobs(s.Exclude)
+	return s, files.CheckGlobs(s.Exclude)
 }
 
 // Use implements Wants.

@@ -226,7 +226,7 @@ func TestOCIRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := src.(*ociSource)
-			s.limits.file, s.limits.total, s.limits.files = 2000, 4000, 3
+			s.limits.file, s.limits.total, s.limits.entries = 2000, 4000, 3
 			s.Use(Env{Registry: client()})
 			if _, err := s.Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter") {
 				t.Errorf("got %v, want %s", err, c.want)
@@ -375,7 +375,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(gzipped(f, tarred(f, file("a", "b"))))
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := limits{file: 1000, total: 4000, files: 20, nodes: 1000, depth: 20}
+		l := limits{file: 1000, total: 4000, entries: 20, nodes: 1000, depth: 20}
 		u := newUnpacked(l)
 		if u.archive(t.Context(), data, true) != nil {
 			return
@@ -390,7 +390,7 @@ func FuzzUnpack(f *testing.F) {
 				t.Errorf("%q has %d bytes", p, len(it.data))
 			}
 		}
-		if len(u.items) > l.files*maxDeep {
+		if len(u.items) > l.entries*maxDeep {
 			t.Errorf("%d items", len(u.items))
 		}
 		w := &inArchive{archive: u, from: "x", place: "x", gathering: gather(l)}

@@ -198,7 +198,7 @@ func TestLimits(t *testing.T) {
 	for want, change := range map[string]func(*limits){
 		"d/b.yaml: the file has 8 bytes, want at most 5":                     func(l *limits) { l.file = 5 },
 		"d/b.yaml: the files before it and this one have more than 10 bytes": func(l *limits) { l.total = 10 },
-		"d: more than 3 files":                               func(l *limits) { l.files = 3 },
+		"d: more than 3 files":                               func(l *limits) { l.entries = 3 },
 		"d/b.yaml:1:4: more values than a configuration has": func(l *limits) { l.nodes = 3 },
 		"folders are nested deeper than 1":                   func(l *limits) { l.depth = 1 },
 	} {

@@ -49,7 +49,7 @@ type Wants interface{ Use(Env) }
 // Build makes a source from its options. decode fills the source's own options strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
 
-// Sources are the sources by the name of their block.
+// Sources are the sources by the name of their block. buildRecord is not among them before the ledger keeps what it reads.
 var Sources = map[string]Build{
 	"git":        buildGit,
 	"helm":       buildHelm,
@@ -58,7 +58,6 @@ var Sources = map[string]Build{
 	"kustomize":  buildKustomize,
 	"oci":        buildOCI,
 	"path":       buildPath,
-	"record":     buildRecord,
 	"stdin":      buildStdin,
 }
 

@@ -72,7 +72,7 @@ func (s *stdinSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 		return t, errors.New("stdin: got nothing: did the command before the pipe fail?")
 	}
 	g := gather(s.limits)
-	if err := g.end(g.add("stdin", orWord(s.Name, "stdin"+stdinEndings[s.Format]), data, true)); err != nil {
+	if err := g.end(g.File("stdin", orWord(s.Name, "stdin"+stdinEndings[s.Format]), data, true)); err != nil {
 		return t, err
 	}
 	return t, g.into(&t)

@@ -55,8 +55,8 @@ func (u *unpacked) archive(ctx context.Context, data []byte, whiteouts bool) err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		if u.entries++; u.entries > u.bounds.files {
-			return fmt.Errorf("the archive has more than %d files", u.bounds.files)
+		if u.entries++; u.entries > u.bounds.entries {
+			return fmt.Errorf("the archive has more than %d files", u.bounds.entries)
 		}
 		if err := u.entry(h, r, whiteouts); err != nil {
 			return err

@@ -68,7 +68,7 @@ func TestECSRollout(t *testing.T) {
 
 func TestTaskDefinition(t *testing.T) {
 	containers := `"containerDefinitions": [{"name": "app", "image": "acme/app:v1"},` + "\n\t" + `{"name": "log", "image": "log@` + digestA + `"}]`
-	dir := files(t, map[string]string{
+	dir := folder(t, map[string]string{
 		"registered.json": `{"family": "checkout", ` + containers + `}`,
 		"described.json":  "{\n\"taskDefinition\": {\"family\": \"checkout\", " + containers + `}, "tags": []}`,
 		"rendered":        `{` + containers + `}`,

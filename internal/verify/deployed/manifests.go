@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/files"
 )
 
 // ManifestOptions is the block `manifests:`. Written as a scalar it is Path.
@@ -35,13 +34,13 @@ type manifests struct {
 // limits bound what one source reads.
 type limits struct {
 	file, total int64 // bytes
-	files       int   // files and folders
+	entries     int   // files and folders
 	nodes       int   // values, each place of an alias counted
 	depth       int   // of folders, and of values in each other
 	containers  int
 }
 
-var defaultLimits = limits{file: 16 << 20, total: 64 << 20, files: 20_000, nodes: 4_000_000, depth: 100, containers: 10_000}
+var defaultLimits = limits{file: 16 << 20, total: 64 << 20, entries: 20_000, nodes: 4_000_000, depth: 100, containers: 10_000}
 
 func buildManifests(decode func(any) error) (Source, error) {
 	s := &manifests{limits: defaultLimits}
@@ -51,12 +50,7 @@ func buildManifests(decode func(any) error) (Source, error) {
 	if strings.TrimSpace(s.Path) == "" || strings.ContainsRune(s.Path, 0) {
 		return nil, errors.New("path: want a file or a directory with rendered manifests, relative to the configuration file")
 	}
-	for i, e := range s.Exclude {
-		if err := checkGlob(e); err != nil {
-			return nil, fmt.Errorf("exclude[%d]: %w", i, err)
-		}
-	}
-	return s, nil
+	return s, files.CheckGlobs(s.Exclude)
 }
 
 // Use implements Wants.
@@ -70,81 +64,75 @@ func (*manifests) Behind() bool { return false }
 
 // Read implements Source.
 func (s *manifests) Read(ctx context.Context) (State, error) {
-	t, err := s.open()
+	t, err := files.Open(s.env.Dir, s.Path, s.Exclude, s.limits.files())
 	if err != nil {
 		return State{}, err
 	}
-	defer t.close()
-	if err := t.all(ctx); err != nil {
-		return State{}, err
+	defer t.Close()
+	v := &manifestFiles{reader: newReader(s.limits)}
+	if err := t.All(ctx, v); err != nil {
+		v.errs = append(v.errs, err)
 	}
-	t.reader.state.From = "manifests in " + clean.Text(s.Path)
-	return t.reader.state, nil
+	if err := errors.Join(v.errs...); err != nil {
+		return State{}, err // a file that can't be read may be the one with the image
+	}
+	v.reader.state.From = "manifests in " + clean.Text(s.Path)
+	return v.reader.state, nil
 }
 
-func checkGlob(g string) error {
-	for _, part := range strings.Split(g, "/") {
-		if _, err := path.Match(part, ""); err != nil || g == "" {
-			return fmt.Errorf("%q is no glob, want e.g. *.md or base/**", g)
-		}
+func (l limits) files() files.Limits {
+	return files.Limits{File: l.file, Total: l.total, Files: l.entries, Depth: l.depth}
+}
+
+// maxErrors is how many files' mistakes are told at once.
+const maxErrors = 10
+
+// manifestFiles reads the manifests of a folder. It is a files.Visitor.
+type manifestFiles struct {
+	reader *reader
+	errs   []error
+}
+
+// Wants takes, in a folder, what is YAML or JSON by its name, and a file that is asked for by itself whatever its name is.
+func (v *manifestFiles) Wants(rel string, single bool) bool {
+	kind := strings.ToLower(path.Ext(rel))
+	return single || kind == ".yaml" || kind == ".yml" || kind == ".json"
+}
+
+// Skip implements files.Visitor: what is left out by its name is no manifest.
+func (*manifestFiles) Skip(string, string) {}
+
+// Failed keeps a file's mistake and goes on, so that all are told at once.
+func (v *manifestFiles) Failed(err error) error {
+	v.errs = append(v.errs, err)
+	if len(v.errs) >= maxErrors {
+		return errors.New("and perhaps more")
 	}
 	return nil
 }
 
-// excluded says whether a glob matches the path below the source's Path, or a folder that it is in.
-func (s *manifests) excluded(rel string) bool {
-	for _, g := range s.Exclude {
-		g = strings.TrimSuffix(strings.TrimPrefix(g, "./"), "/")
-		if !strings.Contains(g, "/") {
-			g = "**/" + g
-		}
-		if globMatch(strings.Split(g, "/"), strings.Split(rel, "/")) {
-			return true
-		}
+// File reads one file.
+func (v *manifestFiles) File(name, rel string, data []byte, _ bool) error {
+	err := rendered(name, data)
+	if err == nil {
+		err = v.reader.file(clean.Text(name), data, strings.ToLower(path.Ext(rel)) == ".json")
 	}
-	return false
+	if err != nil {
+		return v.Failed(err)
+	}
+	return nil
 }
 
-// globMatch matches segment by segment; ** stands for any number of them. Where a segment does not match, only the last ** has to take one
-// more: what matched before it can stay as it is.
-func globMatch(glob, parts []string) bool {
-	var after, taken []string // the glob behind the last **, and the parts that are left to it
-	deep := false
-	for len(parts) > 0 {
-		switch {
-		case len(glob) > 0 && glob[0] == "**":
-			glob = glob[1:]
-			after, taken, deep = glob, parts, true
-		case len(glob) > 0 && segmentMatch(glob[0], parts[0]):
-			glob, parts = glob[1:], parts[1:]
-		case deep:
-			taken = taken[1:]
-			glob, parts = after, taken
-		default:
-			return false
+// rendered refuses the sources of Helm and Kustomize: they change images, so that what stands in them is not what is deployed.
+func rendered(name string, data []byte) error {
+	at, dir := clean.Text(name), clean.Text(path.Dir(name))
+	switch path.Base(name) {
+	case "Chart.yaml":
+		return fmt.Errorf("%s: this is a Helm chart, which is not rendered: give the output of helm template, or list the folder under exclude", at)
+	case "kustomization.yaml", "kustomization.yml":
+		if !strings.Contains(string(data), "kustomize.toolkit.fluxcd.io") { // Flux has objects of that name
+			return fmt.Errorf("%s: this is a Kustomize folder, which is not rendered: give the output of kubectl kustomize %s, or list the folder under exclude", at, dir)
 		}
 	}
-	return !slices.ContainsFunc(glob, func(g string) bool { return g != "**" })
-}
-
-func segmentMatch(glob, part string) bool {
-	ok, _ := path.Match(glob, part) // checkGlob refused what is no glob
-	return ok
-}
-
-// locate splits where a path is into the folder that links may not leave and the rest: the configuration's folder for a path in it, else
-// the path itself.
-func locate(dir, p string) (root, rel string, err error) {
-	if dir == "" {
-		dir = "."
-	}
-	p = filepath.FromSlash(p)
-	if !filepath.IsAbs(p) {
-		if filepath.IsLocal(p) {
-			return dir, filepath.ToSlash(filepath.Clean(p)), nil
-		}
-		p = filepath.Join(dir, p)
-	}
-	p, err = filepath.Abs(p)
-	return p, ".", err
+	return nil
 }

@@ -14,8 +14,8 @@ const (
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// files writes files into a new folder.
-func files(t testing.TB, all map[string]string) string {
+// folder writes files into a new folder.
+func folder(t testing.TB, all map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range all {
@@ -136,7 +136,7 @@ Pod/debug, container shell (m.yaml:13) d:1`},
 		"empty":                             {"\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st, err := readManifests(t, files(t, map[string]string{"m.yaml": tt.text}), ManifestOptions{Path: "m.yaml"})
+			st, err := readManifests(t, folder(t, map[string]string{"m.yaml": tt.text}), ManifestOptions{Path: "m.yaml"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestManifestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
-			_, err := readManifests(t, files(t, map[string]string{"m.yaml": tt.text}), ManifestOptions{Path: "m.yaml"})
+			_, err := readManifests(t, folder(t, map[string]string{"m.yaml": tt.text}), ManifestOptions{Path: "m.yaml"})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -194,7 +194,7 @@ func TestManifestFolders(t *testing.T) {
 	pod := func(image string) string {
 		return "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: x, image: " + image + "}]}\n"
 	}
-	dir := files(t, map[string]string{
+	dir := folder(t, map[string]string{
 		"deploy/a.yaml":                  pod("i:1"),
 		"deploy/sub/b.yml":               pod("i:2"),
 		"deploy/sub/c.json":              "{\"apiVersion\":\"v1\",\n\t\"kind\":\"Pod\",\"metadata\":{\"name\":\"j\"},\n\t\"spec\":{\"containers\":[{\"name\":\"\\ud83d\\ude00\",\"image\":\"i:3\"}]}}",
@@ -290,11 +290,11 @@ func TestManifestFolders(t *testing.T) {
 
 func TestManifestBounds(t *testing.T) {
 	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: x, image: i:1}]}\n---\n"
-	dir := files(t, map[string]string{"a.yaml": pod + pod, "b.yaml": pod, "c/d/e/f.yaml": pod})
+	dir := folder(t, map[string]string{"a.yaml": pod + pod, "b.yaml": pod, "c/d/e/f.yaml": pod})
 	for want, change := range map[string]func(*limits){
 		"the file has 186 bytes":   func(l *limits) { l.file = 185 },
 		"more than 270 bytes":      func(l *limits) { l.total = 270 },
-		"more than 3 files":        func(l *limits) { l.files = 3 },
+		"more than 3 files":        func(l *limits) { l.entries = 3 },
 		"more values than":         func(l *limits) { l.nodes = 20 },
 		"folders are nested":       func(l *limits) { l.depth = 3 },
 		"more than 3 containers":   func(l *limits) { l.containers = 3 },

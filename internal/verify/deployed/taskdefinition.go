@@ -3,13 +3,12 @@ package deployed
 import (
 	"context"
 	"fmt"
-	"path"
-	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/files"
 )
 
 // taskDefinition reads the file of a task definition, in the form that `aws ecs register-task-definition --cli-input-json` takes or that
@@ -30,26 +29,21 @@ func (*taskDefinition) Behind() bool { return false }
 
 // Read implements Source.
 func (s *taskDefinition) Read(context.Context) (State, error) {
-	m := &manifests{ManifestOptions: ManifestOptions{Path: s.path}, env: s.env, limits: defaultLimits}
-	t, err := m.open()
+	t, err := files.Open(s.env.Dir, s.path, nil, defaultLimits.files())
 	if err != nil {
 		return State{}, err
 	}
-	defer t.close()
-	fi, err := t.root.Stat(t.in(""))
-	if err != nil {
-		return State{}, t.wrap("", err)
-	}
-	t.single = true
-	data, err := t.read(path.Base(filepath.ToSlash(s.path)), fi)
+	defer t.Close()
+	name, data, err := t.Only()
 	if err != nil {
 		return State{}, err
 	}
-	if err := t.reader.taskDefinition(clean.Text(t.name), data); err != nil {
+	r := newReader(defaultLimits)
+	if err := r.taskDefinition(name, data); err != nil {
 		return State{}, err
 	}
-	t.reader.state.From = "the task definition in " + clean.Text(s.path)
-	return t.reader.state, nil
+	r.state.From = "the task definition in " + clean.Text(s.path)
+	return r.state, nil
 }
 
 // taskDefinition reads the containers of a task definition.

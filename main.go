@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/bakegate/bakegate/internal/cli"
+	_ "github.com/bakegate/bakegate/internal/heap" // a short run is not collected
 )
 
 func main() {

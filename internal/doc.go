@@ -33,6 +33,7 @@
 //	kube/       the one way to a Kubernetes API: bounded reads, errors that name the right that is missing
 //	files/      a file or a folder out of a place that a pull request can edit: links, sizes and depths are bounded
 //	clean/      pure: text from outside, made safe to print, once, where it enters
+//	heap/       when garbage is collected: late in a short run, early on what a stranger sends
 //	lazyregexp/ regular expressions that are compiled when they are first used: the step starts in every pipeline
 //	demo/       the sample shop and registry behind `bakegate demo`; the tests use them too
 //	realtest/   starts the real servers that the tests need

@@ -9,6 +9,7 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/heap"
 	"github.com/bakegate/bakegate/internal/preflight"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/step"
@@ -106,11 +107,15 @@ func (s *session) confirm(ctx context.Context, images []record.Image, end bool) 
 	return verify.Recheck(ctx, s.verifyOptions(), s.built, verified, s.registry, end)
 }
 
+// verifyMemory is in bytes. With what is not the heap's, it keeps the process within 128 MiB on whatever a registry sends.
+const verifyMemory = 75 << 20
+
 func (s *session) verify(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error) {
 	phase := verify.BeforeDeploy
 	if deployed {
 		phase = verify.AfterDeploy
 	}
+	defer heap.Within(verifyMemory)()
 	res, err := verify.Run(ctx, s.verifyOptions(), s.built, s.registry, phase)
 	var images []record.Image
 	for _, i := range res.Images {

@@ -20,7 +20,8 @@ const JournalName = "journal.jsonl"
 // maxLine bounds one line of a journal that is read: a day of one metric's history is about 200 KB.
 const maxLine = 32 << 20
 
-// Journal is the append-only file of one run. Each entry is on disk before Append returns. It is safe for concurrent use.
+// Journal is the append-only file of one run. The operating system has each entry before Append returns, so that a killed process loses
+// none; what a machine that loses its power must not forget is on the disk (see Type.flushes). It is safe for concurrent use.
 type Journal struct {
 	mu       sync.Mutex
 	f        *os.File
@@ -93,7 +94,7 @@ func cutTorn(f *os.File) error {
 	return f.Truncate(int64(bytes.LastIndexByte(b, '\n') + 1))
 }
 
-// Append writes one entry and flushes it to the disk.
+// Append writes one entry.
 func (j *Journal) Append(t Type, data any) error {
 	raw, err := json.Marshal(data)
 	if err != nil {
@@ -109,8 +110,10 @@ func (j *Journal) Append(t Type, data any) error {
 	if _, err := j.f.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	if err := j.f.Sync(); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	if t.flushes() {
+		if err := j.f.Sync(); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
 	}
 	if j.onAppend != nil {
 		j.onAppend(e)

@@ -33,6 +33,16 @@ const (
 	TypeVerdict   Type = "verdict"   // Sealed: the last entry
 )
 
+// flushes reports whether an entry, and all before it, must be on the disk before the run goes on: those behind which something outside
+// is changed (the deploy, a message to a tool), each judgement, the end. Findings alone change nothing: they are found again.
+func (t Type) flushes() bool {
+	switch t {
+	case TypeMarker, TypeDeploy, TypeJudgement, TypeVerdict:
+		return true
+	}
+	return false
+}
+
 // Entry is one line of the journal.
 type Entry struct {
 	V    int             `json:"v"`

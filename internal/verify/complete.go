@@ -17,15 +17,14 @@ const (
 )
 
 // complete asks the registry for every blob of the images that are deployed: a push that broke off, or a clean-up, leaves a manifest whose
-// layers nobody can pull. It adds a finding only where something is missing.
-func (k *check) complete(ctx context.Context) error {
+// layers nobody can pull. There is a finding only where something is missing.
+func (k *check) complete(ctx context.Context) ([]verdict.Finding, error) {
 	if !k.m.ok {
-		return nil
+		return nil, nil
 	}
 	owners, order := k.blobs()
 	if len(order) > maxBlobs {
-		k.findings = append(k.findings, k.refusal(&artifact.Bad{Err: fmt.Errorf("it names more than %d blobs", maxBlobs)}))
-		return nil
+		return []verdict.Finding{k.refusal(&artifact.Bad{Err: fmt.Errorf("it names more than %d blobs", maxBlobs)})}, nil
 	}
 	there, errs := make([]bool, len(order)), make([]error, len(order))
 	var wg sync.WaitGroup
@@ -34,7 +33,7 @@ func (k *check) complete(ctx context.Context) error {
 	}
 	wg.Wait()
 	if err := artifact.First(errs); err != nil {
-		return err
+		return nil, err
 	}
 	var lost []string
 	for i, digest := range order {
@@ -42,10 +41,10 @@ func (k *check) complete(ctx context.Context) error {
 			lost = append(lost, owners[digest]+" "+artifact.Short(digest))
 		}
 	}
-	if len(lost) > 0 {
-		k.findings = append(k.findings, k.incomplete(lost))
+	if len(lost) == 0 {
+		return nil, nil
 	}
-	return nil
+	return []verdict.Finding{k.incomplete(lost)}, nil
 }
 
 // blobs lists what a runtime pulls beside the manifests, each once, and what it is of.

@@ -163,6 +163,7 @@ type check struct {
 	s        served
 	there    served // what the registry has under the built digest, where that is another image
 	m        matched
+	begun    <-chan signatureOf // nil: the signature is looked for when it is known what is served
 	result   ImageResult
 	findings []verdict.Finding
 }
@@ -178,6 +179,7 @@ func (k *check) run(ctx context.Context) error {
 	}
 	k.result.Ref = ref.text
 	k.f = fetcher{client: k.client, ref: ref}
+	defer k.early(ctx)()
 	k.s, err = k.f.fetch(ctx)
 	k.fill()
 	if err != nil {
@@ -189,10 +191,55 @@ func (k *check) run(ctx context.Context) error {
 	if err := k.platforms(ctx); err != nil {
 		return err
 	}
-	if err := k.complete(ctx); err != nil {
-		return err
+	return k.parts(ctx)
+}
+
+// early begins to look for the signatures of what was built while the registry is asked what it serves: nearly always that is the same, and
+// then one round is saved. Where it is not, nothing of this is used. The returned function ends it.
+func (k *check) early(ctx context.Context) (stop func()) {
+	if k.policy == nil || k.built.Kind != built.OfManifest || k.f.ref.digest != "" && k.f.ref.digest != k.built.Digest {
+		return func() {}
 	}
-	return k.signature(ctx)
+	ctx, stop = context.WithCancel(ctx)
+	found := make(chan signatureOf, 1)
+	k.begun = found
+	go func() {
+		f, err := k.policy.Signature(ctx, k.client, k.subject(k.built.Digest))
+		found <- signatureOf{f, err}
+	}()
+	return stop
+}
+
+// signatureOf is what was found about one digest's signature.
+type signatureOf struct {
+	finding verdict.Finding
+	err     error
+}
+
+func (k *check) subject(digests ...string) signed.Subject {
+	return signed.Subject{Text: k.f.ref.text, Base: k.f.ref.base, Repo: k.f.ref.repo, Digests: digests}
+}
+
+// signatureFinding takes what was begun early where it is about exactly what is served.
+func (k *check) signatureFinding(ctx context.Context, on signed.Subject) (verdict.Finding, error) {
+	if k.begun != nil && len(on.Digests) == 1 && on.Digests[0] == k.built.Digest {
+		s := <-k.begun
+		return s.finding, s.err
+	}
+	return k.policy.Signature(ctx, k.client, on)
+}
+
+// parts asks for the blobs and for the signatures at the same time: neither waits for what the other finds, and a gate that asks in turn
+// makes every deploy wait for one more round to the registry.
+func (k *check) parts(ctx context.Context) error {
+	var complete, signature []verdict.Finding
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Go(func() { complete, errs[0] = k.complete(ctx) })
+	signature, errs[1] = k.signature(ctx)
+	wg.Wait()
+	k.findings = append(append(k.findings, complete...), signature...)
+	return artifact.First(errs[:])
 }
 
 // fill writes down what is known so far.
@@ -292,22 +339,21 @@ func (k *check) platforms(ctx context.Context) error {
 }
 
 // signature looks for signatures of and attestations about what is served, or the built index that it is a part of.
-func (k *check) signature(ctx context.Context) error {
-	on := signed.Subject{Text: k.f.ref.text, Base: k.f.ref.base, Repo: k.f.ref.repo, Digests: []string{k.s.digest}}
+func (k *check) signature(ctx context.Context) (fs []verdict.Finding, err error) {
+	on := k.subject(k.s.digest)
 	if k.m.index != "" && k.m.index != k.s.digest {
 		on.Digests = append(on.Digests, k.m.index)
 	}
 	if k.policy != nil {
-		f, err := k.policy.Signature(ctx, k.client, on)
+		f, err := k.signatureFinding(ctx, on)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		k.findings = append(k.findings, f)
+		fs = append(fs, f)
 	}
 	if k.attestations == nil {
-		return nil
+		return fs, nil
 	}
-	fs, err := k.attestations.Verify(ctx, k.client, on, k.o.env.Release)
-	k.findings = append(k.findings, fs...)
-	return err
+	attested, err := k.attestations.Verify(ctx, k.client, on, k.o.env.Release)
+	return append(fs, attested...), err
 }

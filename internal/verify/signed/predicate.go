@@ -46,8 +46,9 @@ func checkType(at report, name string) {
 	at("type", "got %q, want %s, or a predicate type as its URI (https://slsa.dev/provenance/v1)", clean.Cut(name, 100), strings.Join(names, ", "))
 }
 
-// maxBOM bounds lists of parts and of weaknesses, which are the only attestations that grow with the image. GitHub takes up to 16 MiB.
-const maxBOM = 16 << 20
+// maxBOM bounds lists of parts and of weaknesses, which are the only attestations that grow with the image. They are held in several
+// forms while they are checked: ten times this would be more than a step of a pipeline may take.
+const maxBOM = 8 << 20
 
 // limitOf bounds what is read of an attestation of a type.
 func limitOf(types []string) int64 {

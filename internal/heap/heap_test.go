@@ -1,0 +1,44 @@
+package heap
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// The first collection puts Go's own setting back: a long bake must not live with a heap of nine times its needs.
+func TestRelaxedOnlyUntilTheFirstCollection(t *testing.T) {
+	before := debug.SetGCPercent(usual)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	relax()
+	if got := debug.SetGCPercent(first); got != first {
+		t.Fatalf("before the first collection: got %d, want %d", got, first)
+	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		runtime.GC()
+		if got := debug.SetGCPercent(usual); got == usual {
+			return
+		}
+		debug.SetGCPercent(first)
+	}
+	t.Fatal("it is still relaxed behind the first collections")
+}
+
+func TestWithin(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
+	before := debug.SetMemoryLimit(-1)
+	done := Within(64 << 20)
+	if got := debug.SetMemoryLimit(-1); got != 64<<20 {
+		t.Errorf("got a limit of %d bytes, want 64 MiB", got)
+	}
+	done()
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("behind it: got a limit of %d bytes, want %d as before", got, before)
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	defer Within(64 << 20)()
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("where the user set one: got %d bytes, want it left alone", got)
+	}
+}

@@ -68,7 +68,7 @@ func (c *comparer) filledThroughout(n *Node) bool {
 }
 
 func (c *comparer) isFilling(key string, n *Node) bool {
-	for _, f := range fillings[key] {
+	for _, f := range fillings()[key] {
 		if (f.kind == "" || f.kind == c.kind) && c.stands(f.place) && canonicalScalar(n) == f.value {
 			return true
 		}

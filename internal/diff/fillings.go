@@ -1,6 +1,9 @@
 package diff
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // filling is one default: in an object of the kind ("" any), in the mapping that stands in the place, a field with this value.
 type filling struct{ kind, place, value string }
@@ -13,7 +16,9 @@ var (
 // fillings are the defaults of the API server by the name of the field (SetDefaults_* in k8s.io/kubernetes/pkg/apis, and the strategies in
 // pkg/registry). A place is the nearest field above, - the root, or one of three words: pod for the spec of a pod, container for a
 // container, probe for a probe.
-var fillings = parseFillings(`
+var fillings = sync.OnceValue(func() map[string][]filling { return parseFillings(fillingsTable) })
+
+const fillingsTable = `
 	* pod restartPolicy Always
 	* pod dnsPolicy ClusterFirst
 	* pod schedulerName default-scheduler
@@ -115,7 +120,7 @@ var fillings = parseFillings(`
 	StorageClass - volumeBindingMode Immediate
 	PriorityClass - preemptionPolicy PreemptLowerPriority
 	PriorityClass - globalDefault false
-`)
+`
 
 func parseFillings(table string) map[string][]filling {
 	m := map[string][]filling{}

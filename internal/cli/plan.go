@@ -14,6 +14,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/config"
+	"github.com/bakegate/bakegate/internal/diff/source"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/release"
@@ -242,6 +243,9 @@ func (l *loaded) openLedger(ctx context.Context) error {
 
 // needsRecords says whether the configuration can't be understood without the ledger.
 func (l *loaded) needsRecords() bool {
+	if d := l.file.Diff; d != nil && (d.Previous.Kind == source.Record || d.Target.Kind == source.Record) {
+		return true
+	}
 	if l.file.Verify == nil {
 		return false
 	}

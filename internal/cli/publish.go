@@ -82,7 +82,7 @@ func readBack(out string) (*report.Report, error) {
 func (l *loaded) publish(r report.Report, exit int) int {
 	var summary bytes.Buffer
 	errs := []error{r.Markdown(&summary), l.write("summary.md", summary.Bytes()), l.writeVerdict(r.Document())}
-	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r)}))
+	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r, l.inCheckout)}))
 	if l.o.format == "json" {
 		b, err := r.Document().JSON()
 		_, werr := l.app.stdout.Write(b)
@@ -137,7 +137,7 @@ func allPinned(r *report.Report) string {
 }
 
 // annotations are what stands beside the code: the findings that a person must see.
-func annotations(r *report.Report) []ci.Annotation {
+func annotations(r *report.Report, inCheckout func(verdict.Place) string) []ci.Annotation {
 	var as []ci.Annotation
 	for _, f := range r.Findings {
 		level := map[verdict.Outcome]string{verdict.Note: "notice", verdict.Unknown: "warning", verdict.Fail: "error"}[f.Outcome]
@@ -148,10 +148,61 @@ func annotations(r *report.Report) []ci.Annotation {
 		if f.Hint != "" {
 			msg = strings.TrimSuffix(msg, ".") + ". " + f.Hint
 		}
-		as = append(as, ci.Annotation{Level: level, Title: "bakegate " + f.Check, Message: msg})
+		as = append(as, placed(ci.Annotation{Level: level, Title: "bakegate " + f.Check, Message: msg}, f.Evidence, inCheckout)...)
 	}
 	if r.Verdict.Name == verdict.NameError {
 		as = append(as, ci.Annotation{Level: "error", Title: "bakegate", Message: r.Verdict.Summary})
 	}
 	return as
+}
+
+// placesShown is how many places of one finding are annotated: a platform shows about ten annotations of a level.
+const placesShown = 3
+
+// placed puts an annotation beside the first value that it is about, and the next ones beside theirs.
+func placed(a ci.Annotation, es []verdict.Evidence, inCheckout func(verdict.Place) string) []ci.Annotation {
+	as := []ci.Annotation{a}
+	for _, e := range es {
+		if e.At == (verdict.Place{}) {
+			continue
+		}
+		file := inCheckout(e.At)
+		if file == "" {
+			continue
+		}
+		here := ci.Annotation{Level: a.Level, File: file, Line: e.At.Line, Col: e.At.Column, Title: a.Title, Message: e.What + ": got " + e.Got + ", want " + e.Want}
+		if as[0].File == "" {
+			here.Message = a.Message + " (" + here.Message + ")"
+			as[0] = here
+			continue
+		}
+		if as = append(as, here); len(as) == placesShown {
+			break
+		}
+	}
+	return as
+}
+
+// inCheckout gives a place's file as the platform knows it, relative to the working directory; "" where it is none of the checkout's: the
+// file of a commit, a chart that was rendered.
+func (l *loaded) inCheckout(p verdict.Place) string {
+	rel := p.File
+	if !filepath.IsAbs(rel) {
+		rel = filepath.Join(l.file.Dir, rel)
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	abs, err := filepath.Abs(rel)
+	if err != nil {
+		return ""
+	}
+	if rel, err = filepath.Rel(wd, abs); err != nil || !filepath.IsLocal(rel) {
+		return ""
+	}
+	if fi, err := os.Stat(rel); err != nil || !fi.Mode().IsRegular() {
+		return ""
+	}
+	return filepath.ToSlash(rel)
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/release"
@@ -98,6 +99,7 @@ type session struct {
 	done     *report.Report
 	began    time.Time
 	warmed   map[string][]judge.Sample // what was sampled before the deploy by this process
+	target   *diff.Tree                // the configuration that is deployed; nil before diff has read it
 }
 
 // prepare takes up what an earlier process of this deploy left, and opens the journal. Nothing was written before.

@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/clean"
-	"github.com/bakegate/bakegate/internal/diff"
-	"github.com/bakegate/bakegate/internal/diff/source"
 	"github.com/bakegate/bakegate/internal/heap"
 	"github.com/bakegate/bakegate/internal/preflight"
 	"github.com/bakegate/bakegate/internal/record"
@@ -39,6 +36,9 @@ func (s *session) stages() step.Stages {
 	}
 	if f.Diff != nil && before && wants("diff") {
 		st.Diff = s.diff
+		if s.ledger != nil && s.mode != step.Alone {
+			st.Keep = s.keep
+		}
 	}
 	if len(f.Mark) > 0 && wants("mark") {
 		st.Open, st.Seal = s.markStages()
@@ -124,23 +124,6 @@ func (s *session) verify(ctx context.Context, deployed bool) ([]verdict.Finding,
 		}
 	}
 	return res.Findings, images, err
-}
-
-func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
-	previous, err := s.snapshot(ctx, s.file.Diff.Previous)
-	if err != nil {
-		return nil, err
-	}
-	target, err := s.snapshot(ctx, s.file.Diff.Target)
-	if err != nil {
-		return nil, err
-	}
-	return diff.Compare(previous, target, s.file.Diff.Rules, time.Now().UTC()).Findings, nil
-}
-
-func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands})
-	return spec.Source.Snapshot(ctx)
 }
 
 // deployCommand runs the command behind --. Its output stands in the log as it is; what it prints cannot command the runner.

@@ -17,7 +17,9 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/policy"
 	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/mark"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/registry"
@@ -59,6 +61,12 @@ type Sections struct {
 type Diff struct {
 	Target   *source.Spec `yaml:"target,required"`
 	Previous *source.Spec `yaml:"previous,required"`
+	// Key is what the fingerprints of secrets in the ledger are made with. Without it nobody can say whether a recorded secret changed.
+	Key httpx.Secret `yaml:"key"`
+	// Policies are where the ValidatingAdmissionPolicy objects of the cluster are, which the target's objects are judged by.
+	Policies *source.Spec            `yaml:"policies"`
+	Conftest *policy.ConftestOptions `yaml:"conftest"`
+	Kyverno  *policy.KyvernoOptions  `yaml:"kyverno"`
 	diff.Rules
 }
 

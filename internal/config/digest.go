@@ -26,6 +26,13 @@ func (d *decoder) digest(f *File, root *node) string {
 		"bake":     d.canonical(reflect.ValueOf(f.Bake), root.get("bake")),
 		"rollback": d.canonical(reflect.ValueOf(f.Rollback), root.get("rollback")),
 	}
+	if f.Diff != nil {
+		for _, key := range []string{"policies", "conftest", "kyverno"} {
+			if n := root.get("diff").get(key); n != nil {
+				criteria["diff."+key] = d.canonicalNode(n)
+			}
+		}
+	}
 	if trust := d.trust(root.get("registries")); len(trust) > 0 {
 		criteria["registries"] = trust
 	}

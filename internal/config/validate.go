@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/source"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/verify/artifact"
 )
@@ -85,6 +87,20 @@ func (v *validator) file() {
 func (v *validator) diff() {
 	if v.f.Diff == nil {
 		return
+	}
+	d := v.f.Diff
+	if err := source.Together(d.Previous, d.Target); err != nil {
+		v.at("diff.target", "", "%v", err)
+	}
+	if v.has("diff.key") && v.fine("diff.key") && !d.Key.IsZero() {
+		if err := diff.ValidKey(d.Key); err != nil {
+			v.at("diff.key", "", "%v", err)
+		}
+	}
+	for path, s := range map[string]*source.Spec{"diff.previous": d.Previous, "diff.target": d.Target} {
+		if s != nil && s.Kind == source.Record && v.f.Record == nil && !v.has("record") {
+			v.at(path, "add a record section: where the deploys are recorded", "there is no ledger that it could be read from")
+		}
 	}
 	for i, f := range v.f.Diff.Forbid {
 		path := index("diff.forbid", i) + ".change"

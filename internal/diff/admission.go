@@ -208,7 +208,8 @@ func (a *admission) finding(p *policy, o verdict.Outcome, es []verdict.Evidence,
 // about asks a policy about one object.
 func (a *admission) about(p *policy, pair pair, got *answers) {
 	a.c.begin(pair)
-	where := a.c.id.String() + Position{File: a.c.mask.name(pair.target.File), Line: pair.target.Root.Line}.suffix()
+	at := Position{File: a.c.mask.name(pair.target.File), Line: pair.target.Root.Line}
+	where := a.c.id.String() + at.suffix()
 	fail := func(err error) {
 		if got.err == nil || !errors.Is(err, errUnsupported) {
 			got.err = err
@@ -238,7 +239,7 @@ func (a *admission) about(p *policy, pair pair, got *answers) {
 		case err != nil:
 			fail(err)
 		case !ok:
-			e := verdict.Evidence{What: clean.Text(where), Got: a.message(v, r.vars), Want: "allowed by " + a.c.mask.name(p.name)}
+			e := verdict.Evidence{What: clean.Text(where), Got: a.message(v, r.vars), Want: "allowed by " + a.c.mask.name(p.name), At: at.place()}
 			if r.denies {
 				got.refused = append(got.refused, e)
 			} else {

@@ -129,22 +129,23 @@ func (c *comparer) ask(k *checking, p pair, changes []Change, v *celValues, budg
 		"target":   func() any { return v.object(p.target) },
 		"change":   nil,
 	}
-	answer := func(what string) {
+	answer := func(what string, at Position) {
 		ok, err := budget.eval(k.program, vars)
 		switch {
 		case err != nil:
 			a.errors = append(a.errors, verdict.Evidence{What: clean.Text(what), Got: c.mask.name(err.Error()), Want: "true or false"})
 		case !ok:
-			a.fails = append(a.fails, verdict.Evidence{What: clean.Text(what), Got: "false", Want: "true"})
+			a.fails = append(a.fails, verdict.Evidence{What: clean.Text(what), Got: "false", Want: "true", At: at.place()})
 		}
 	}
 	if !k.ofChanges {
-		answer(c.id.String() + Position{File: c.mask.name(p.target.File), Line: p.target.Root.Line}.suffix())
+		at := Position{File: c.mask.name(p.target.File), Line: p.target.Root.Line}
+		answer(c.id.String()+at.suffix(), at)
 		return
 	}
 	for _, ch := range changes {
 		vars["change"] = map[string]any{"class": string(ch.Class), "path": ch.Path, "from": ch.From, "to": ch.To}
-		answer(ch.located())
+		answer(ch.located(), ch.ToAt)
 	}
 }
 

@@ -1,11 +1,13 @@
 package diff
 
 import (
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/verdict"
 )
 
 // Options say how two states are compared.
@@ -44,6 +46,17 @@ func (o Options) Compare(previous, target Tree) Result {
 		r.Suppressed = append(r.Suppressed, e.used)
 	}
 	r.Findings = append(c.findings(r, skipped(c.mask, previous), skipped(c.mask, target)), beyond...)
+	return r
+}
+
+// Alone judges a target where nothing is known of an earlier state, and says why: what must be there, the checks, the policies and the
+// references need only the target. That nothing was compared is noted; a first deploy can't be held up by it.
+func (o Options) Alone(target Tree, why string) Result {
+	r := o.Compare(target, target)
+	r.Previous, r.Pairs = "", nil
+	r.Findings[0] = verdict.Finding{Check: "diff/changes", Outcome: verdict.Note, Reason: "no-previous", Doc: "diff-changes",
+		Summary: fmt.Sprintf("nothing was compared with %s: %s", r.Target, clean.Cut(why, 300)),
+		Hint:    "behind the first deploy that passes there is a state to compare with; a change of a first deploy is not found"}
 	return r
 }
 

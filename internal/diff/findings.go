@@ -174,7 +174,7 @@ func rank(c Change) int {
 
 func (b bundle) evidence() verdict.Evidence {
 	c := b.changes[0]
-	e := verdict.Evidence{What: c.located(), Got: c.To, Want: c.From}
+	e := verdict.Evidence{What: c.located(), Got: c.To, Want: c.From, At: c.ToAt.place()}
 	switch c.Class {
 	case Missing:
 		e.Got = "missing"
@@ -250,6 +250,9 @@ func (f *forbidding) finding() verdict.Finding {
 		}
 		e := bundle{changes: []Change{h.change}}.evidence()
 		e.What = clean.Text(where(h.change.Object, h.hit.path) + h.hit.at.suffix())
+		if h.change.Class != Missing {
+			e.At = h.hit.at.place()
+		}
 		switch {
 		case h.hit.shown == "":
 		case h.change.Class == Extra:

@@ -85,6 +85,14 @@ type Position struct {
 	Column int    `json:"column,omitempty"`
 }
 
+// place is the position for a finding; zero where there is none.
+func (p Position) place() verdict.Place {
+	if p.File == "" || p.Line == 0 {
+		return verdict.Place{}
+	}
+	return verdict.Place{File: p.File, Line: p.Line, Column: p.Column}
+}
+
 // Change is one difference.
 type Change struct {
 	Class  Class    `json:"class"`

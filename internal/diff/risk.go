@@ -181,6 +181,9 @@ func occurrenceEvidence(os []occurrence) []verdict.Evidence {
 
 func groupEvidence(g []occurrence) verdict.Evidence {
 	e := verdict.Evidence{Got: g[0].got, Want: g[0].want}
+	if g[0].b != nil { // what is gone has no place in the target
+		e.At = g[0].at.place()
+	}
 	var paths []string
 	for _, o := range g[:min(len(g), 3)] {
 		paths = append(paths, o.where()+o.at.suffix())

@@ -270,6 +270,7 @@ func (s *search) lack(n *Node, got string, steps []step) {
 		}
 		path = append(path, field(st.key[0]))
 	}
-	what := where(s.c.id, render(path)) + s.c.position(s.o, n).suffix()
-	s.lacks = append(s.lacks, verdict.Evidence{What: clean.Text(what), Got: got, Want: clean.Text(s.rule.wants())})
+	at := s.c.position(s.o, n)
+	what := where(s.c.id, render(path)) + at.suffix()
+	s.lacks = append(s.lacks, verdict.Evidence{What: clean.Text(what), Got: got, Want: clean.Text(s.rule.wants()), At: at.place()})
 }

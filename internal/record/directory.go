@@ -59,6 +59,37 @@ func (d directory) Put(_ context.Context, r Record) error {
 	return writeWhole(filepath.Join(dir, name), append(b, '\n'))
 }
 
+// statesDir is where a directory keeps states, as DIGEST.json.gz. No service's folder has a name that begins with a dot.
+const statesDir = ".states"
+
+func (d directory) PutState(_ context.Context, state []byte) (string, error) {
+	dir := filepath.Join(d.path, statesDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	packed, digest, err := packState(state)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, stateName(digest)+".json.gz")
+	if _, err := os.Stat(path); err == nil { // by its digest it is the same
+		return digest, nil
+	}
+	return digest, writeWhole(path, packed)
+}
+
+func (d directory) State(_ context.Context, digest string) ([]byte, error) {
+	if err := checkState(digest); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(d.path, statesDir, stateName(digest)+".json.gz"))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer f.Close()
+	return unpackState(f, digest)
+}
+
 // writeWhole writes a file such that it is there with all its bytes or not at all.
 func writeWhole(path string, b []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".record-*")
@@ -91,6 +122,9 @@ func (d directory) List(ctx context.Context, service, environment string) ([]Rec
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if e.IsDir() && e.Name() == statesDir {
+			return fs.SkipDir
 		}
 		if !e.Type().IsRegular() || !strings.HasSuffix(path, ".json") || strings.HasPrefix(e.Name(), ".") {
 			return nil

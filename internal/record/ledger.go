@@ -28,6 +28,11 @@ type Store interface {
 	// List returns the records of one service and environment, oldest first; an empty name means all. A record that cannot be read is
 	// an error: a ledger with holes must not look like one without them.
 	List(ctx context.Context, service, environment string) ([]Record, error)
+	// PutState keeps what a deploy was configured with, which has no secrets in it, and gives the name by which State finds it: its digest.
+	// The same state is kept once.
+	PutState(ctx context.Context, state []byte) (digest string, err error)
+	// State gives what PutState kept. What is not what its digest says is an error.
+	State(ctx context.Context, digest string) ([]byte, error)
 	String() string // for people: "directory /var/lib/bakegate"
 }
 

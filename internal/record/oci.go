@@ -25,8 +25,11 @@ import (
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
-// RecordMediaType is the media type of a record's layer in a registry.
-const RecordMediaType = "application/vnd.bakegate.record.v1+json"
+// The media types of the layers in a registry.
+const (
+	RecordMediaType = "application/vnd.bakegate.record.v1+json"
+	StateMediaType  = "application/vnd.bakegate.state.v1+json+gzip"
+)
 
 // newest bounds how many records of one service and environment are read from a registry.
 const newest = 200
@@ -83,7 +86,7 @@ func (s ociStore) Put(ctx context.Context, r Record) error {
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	img, err := artifact(b)
+	img, err := artifact(b, RecordMediaType)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
@@ -114,10 +117,10 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func artifact(b []byte) (v1.Image, error) {
+func artifact(b []byte, mediaType types.MediaType) (v1.Image, error) {
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = mutate.ConfigMediaType(img, "application/vnd.oci.empty.v1+json")
-	return mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(b, RecordMediaType), MediaType: RecordMediaType})
+	return mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(b, mediaType), MediaType: mediaType})
 }
 
 var notTag = lazyregexp.New(`[^A-Za-z0-9_-]+`)
@@ -204,7 +207,7 @@ func (s ociStore) readAll(ctx context.Context, tags []string, service, environme
 }
 
 func (s ociStore) read(ctx context.Context, tag name.Tag) (Record, error) {
-	b, err := s.layer(ctx, tag)
+	b, err := s.layer(ctx, tag, maxRecord)
 	if err != nil {
 		return Record{}, fmt.Errorf("ledger: reading %s: %w", tag, s.remotes.Explain(s.repo, err))
 	}
@@ -215,8 +218,39 @@ func (s ociStore) read(ctx context.Context, tag name.Tag) (Record, error) {
 	return r, nil
 }
 
-// layer reads the record's bytes; go-containerregistry checks them against the manifest's digest.
-func (s ociStore) layer(ctx context.Context, tag name.Tag) ([]byte, error) {
+// stateTag keeps a registry's clean-up from a state: what has no tag is garbage to it.
+func (s ociStore) stateTag(digest string) name.Tag { return s.repo.Tag("s." + stateName(digest)) }
+
+func (s ociStore) PutState(ctx context.Context, state []byte) (string, error) {
+	packed, digest, err := packState(state)
+	if err != nil {
+		return "", err
+	}
+	img, err := artifact(packed, StateMediaType)
+	if err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	tag := s.stateTag(digest)
+	if err := remote.Write(tag, img, s.remotes.Remote(ctx, s.repo)...); err != nil {
+		return "", fmt.Errorf("ledger: writing %s: %w", tag, s.remotes.Explain(s.repo, err))
+	}
+	return digest, nil
+}
+
+func (s ociStore) State(ctx context.Context, digest string) ([]byte, error) {
+	if err := checkState(digest); err != nil {
+		return nil, err
+	}
+	tag := s.stateTag(digest)
+	b, err := s.layer(ctx, tag, maxState)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading %s: %w", tag, s.remotes.Explain(s.repo, err))
+	}
+	return unpackState(bytes.NewReader(b), digest)
+}
+
+// layer reads the bytes of an artifact's one layer; go-containerregistry checks them against the manifest's digest.
+func (s ociStore) layer(ctx context.Context, tag name.Tag, limit int64) ([]byte, error) {
 	img, err := remote.Image(tag, s.remotes.Remote(ctx, s.repo)...)
 	if err != nil {
 		return nil, err
@@ -226,7 +260,7 @@ func (s ociStore) layer(ctx context.Context, tag name.Tag) ([]byte, error) {
 		return nil, err
 	}
 	if len(layers) != 1 {
-		return nil, fmt.Errorf("it has %d layers, a record has one", len(layers))
+		return nil, fmt.Errorf("it has %d layers, want one", len(layers))
 	}
 	rc, err := layers[0].Compressed()
 	if err != nil {
@@ -234,11 +268,11 @@ func (s ociStore) layer(ctx context.Context, tag name.Tag) ([]byte, error) {
 	}
 	defer rc.Close()
 	var buf bytes.Buffer
-	if _, err := io.Copy(&buf, io.LimitReader(rc, maxRecord+1)); err != nil {
+	if _, err := io.Copy(&buf, io.LimitReader(rc, limit+1)); err != nil {
 		return nil, err
 	}
-	if buf.Len() > maxRecord {
-		return nil, fmt.Errorf("it is larger than %d bytes: this is not a record", maxRecord)
+	if int64(buf.Len()) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes: bakegate wrote none like it", limit)
 	}
 	return buf.Bytes(), nil
 }

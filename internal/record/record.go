@@ -25,6 +25,7 @@ const (
 	TypeMarker    Type = "marker"    // Marker
 	TypeDeploy    Type = "deploy"    // release.Deploy: what is known of the interval by now
 	TypeImage     Type = "image"     // Image: what a reference stands for, verified
+	TypeDiff      Type = "diff"      // diff.Result: every difference that was found, masked; the findings are entries of their own
 	TypeBaseline  Type = "baseline"  // Samples
 	TypeSample    Type = "sample"    // Samples
 	TypeGap       Type = "gap"       // Gap
@@ -131,5 +132,6 @@ type Record struct {
 	Reason   string            `json:"reason,omitempty"`
 	Exit     int               `json:"exit,omitempty"`
 	Criteria string            `json:"criteria,omitempty"`
+	State    string            `json:"state,omitempty"` // of a started record: the digest under which the store keeps the configuration
 	Tool     string            `json:"tool,omitempty"`
 }

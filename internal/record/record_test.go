@@ -124,6 +124,7 @@ func TestDirectory(t *testing.T) { testStore(t, Directory(t.TempDir())) }
 
 func testStore(t *testing.T, s Store) {
 	ctx := context.Background()
+	testStates(t, s)
 	if rs, err := s.List(ctx, "checkout", "production"); err != nil || len(rs) != 0 {
 		t.Fatalf("an empty ledger: %v %v", rs, err)
 	}
@@ -143,6 +144,57 @@ func testStore(t *testing.T, s Store) {
 	for filter, want := range map[[2]string]int{{"", ""}: 4, {"checkout", ""}: 3, {"../..", ""}: 1, {"", "staging"}: 1, {"nobody", ""}: 0} {
 		if rs, err := s.List(ctx, filter[0], filter[1]); err != nil || len(rs) != want {
 			t.Errorf("List(%q): %d records, want %d, %v", filter, len(rs), want, err)
+		}
+	}
+}
+
+// testStates keeps states beside the records, which do not see them.
+func testStates(t *testing.T, s Store) {
+	ctx := context.Background()
+	state := []byte(`{"bakegate-state":1,"objects":[]}`)
+	var digest string
+	for range 2 { // the same state again is no mistake
+		var err error
+		if digest, err = s.PutState(ctx, state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.State(ctx, digest); err != nil || string(got) != string(state) {
+		t.Errorf("got %q (%v), want the state that was kept", got, err)
+	}
+	for _, d := range []string{"", "sha256:ab", "sha256:" + strings.Repeat("0", 64), "../" + digest} {
+		if _, err := s.State(ctx, d); err == nil {
+			t.Errorf("a state under %q, which nobody kept", d)
+		}
+	}
+	if _, err := s.PutState(ctx, make([]byte, maxState+1)); err == nil {
+		t.Error("a state that is too large was kept")
+	}
+}
+
+// A state that was changed where it is kept, or that unpacks to more than a state has, is an error.
+func TestDirectoryStateChanged(t *testing.T) {
+	dir := t.TempDir()
+	s := Directory(dir)
+	digest, err := s.PutState(context.Background(), []byte("a state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := packState([]byte("another state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb, _, err := packState(make([]byte, maxState))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb = append(bomb, bomb...) // two members: gzip reads them as one
+	for name, b := range map[string][]byte{"another": other, "no gzip": []byte("a state"), "a bomb": bomb, "cut": other[:len(other)-3]} {
+		if err := os.WriteFile(filepath.Join(dir, statesDir, stateName(digest)+".json.gz"), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.State(context.Background(), digest); err == nil {
+			t.Errorf("%s: read %d bytes", name, len(got))
 		}
 	}
 }

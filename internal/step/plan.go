@@ -52,9 +52,11 @@ type Stages struct {
 	Preflight func(ctx context.Context) ([]verdict.Finding, error)
 	Verify    func(ctx context.Context, deployed bool) ([]verdict.Finding, []record.Image, error)
 	Diff      func(ctx context.Context) ([]verdict.Finding, error)
-	Open      func(ctx context.Context, m Marker) []verdict.Finding
-	Warm      func(ctx context.Context)
-	Deploy    func(ctx context.Context) error
+	// Keep keeps the configuration of the target with the ledger, and gives the digest by which the record names it.
+	Keep   func(ctx context.Context) (digest string, err error)
+	Open   func(ctx context.Context, m Marker) []verdict.Finding
+	Warm   func(ctx context.Context)
+	Deploy func(ctx context.Context) error
 	// Confirm looks at the verified images again: when the deploy has just ended (end is false), and at the end of it all.
 	Confirm func(ctx context.Context, images []record.Image, end bool) []verdict.Finding
 	Bake    func(ctx context.Context, d release.Deploy) Baked

@@ -96,7 +96,9 @@ func (r *run) open(ctx context.Context) bool {
 	}
 	r.begun()
 	if r.Ledger != nil && !r.Earlier.Opened && (r.Mode == Run || r.Mode == Begin) {
-		if err := r.Ledger.Put(ctx, r.entry(record.Started, verdict.Verdict{})); err != nil {
+		started := r.entry(record.Started, verdict.Verdict{})
+		started.State = r.keep(ctx)
+		if err := r.Ledger.Put(ctx, started); err != nil {
 			r.found(nil, in("record", err))
 			if !r.deployed {
 				return false
@@ -108,6 +110,19 @@ func (r *run) open(ctx context.Context) bool {
 		r.found(s(ctx, Marker{Deploy: r.Deploy, Images: r.images}), nil)
 	}
 	return true
+}
+
+// keep keeps the target's configuration. Without it the next deploy has nothing to compare with, which is no reason to stop this one.
+func (r *run) keep(ctx context.Context) (digest string) {
+	s := r.Stages.Keep
+	if s == nil {
+		return ""
+	}
+	digest, err := s(ctx)
+	if err != nil {
+		r.log(record.TypeNote, record.Note{Stage: "record", Text: clean.Text("the ledger keeps no configuration of this deploy: " + err.Error())})
+	}
+	return digest
 }
 
 // begun notes the deploy's start where this run is what starts it.

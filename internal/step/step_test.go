@@ -84,7 +84,9 @@ func (m *memory) Put(_ context.Context, r record.Record) error {
 func (m *memory) List(context.Context, string, string) ([]record.Record, error) {
 	return m.records, nil
 }
-func (m *memory) String() string { return "memory" }
+func (m *memory) PutState(context.Context, []byte) (string, error) { return "", errors.ErrUnsupported }
+func (m *memory) State(context.Context, string) ([]byte, error)    { return nil, errors.ErrUnsupported }
+func (m *memory) String() string                                   { return "memory" }
 
 func (m *memory) kinds() string {
 	var ks []string

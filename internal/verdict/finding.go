@@ -60,4 +60,12 @@ type Evidence struct {
 	What string `json:"what"`
 	Got  string `json:"got,omitempty"`
 	Want string `json:"want,omitempty"`
+	At   Place  `json:"at,omitzero"` // where it stands in a file; zero: in none
+}
+
+// Place is a place in a file of the checkout, or of wherever a state was read. Line and Column count from 1; a Column of 0 is not known.
+type Place struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
 }

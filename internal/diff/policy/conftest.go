@@ -29,12 +29,14 @@ type conftestResult struct {
 	} `json:"loc"`
 }
 
-// Conftest reads the output of conftest test --output json. redact takes secrets out of the policies' messages.
-func Conftest(out []byte, redact func(string) string) ([]verdict.Finding, error) {
+// Conftest reads the output of conftest test --output json. redact takes secrets out of the policies' messages; label says what a file
+// that conftest names stands for.
+func Conftest(out []byte, redact func(string) string, label Label) ([]verdict.Finding, error) {
 	e, err := newEngine("conftest", out, redact)
 	if err != nil {
 		return nil, err
 	}
+	e.label = label
 	var files []conftestFile
 	d := json.NewDecoder(bytes.NewReader(out))
 	if err := d.Decode(&files); err != nil {
@@ -55,18 +57,20 @@ func Conftest(out []byte, redact func(string) string) ([]verdict.Finding, error)
 func (e *engine) conftest(f conftestFile, rs []conftestResult) []verdict.Evidence {
 	var es []verdict.Evidence
 	for _, r := range rs {
-		what := f.Filename
+		what, at := e.place(f.Filename)
 		if r.Location.File != "" {
-			what = r.Location.File
-		}
-		if line := r.Location.Line.String(); line != "" {
-			what += ":" + line
+			what, at = e.place(r.Location.File)
+			if line := r.Location.Line.String(); line != "" && at == (verdict.Place{}) {
+				what += ":" + line
+			}
 		}
 		want := r.Metadata.Query
 		if want == "" {
 			want = f.Namespace
 		}
-		es = append(es, e.evidence(what, r.Message, "what "+want+" allows"))
+		ev := e.evidence(what, r.Message, "what "+want+" allows")
+		ev.At = at
+		es = append(es, ev)
 	}
 	return es
 }

@@ -1,5 +1,5 @@
-// Package policy reads what the policy engines of others say of the target's files. It is pure: the caller runs the command, and gives
-// its output.
+// Package policy asks the policy engines of others about the target: run.go runs them, where commands are allowed, on copies of the
+// objects without their secrets; conftest.go and kyverno.go read what they say.
 //
 // An engine that could not do its work is an error, and so is an output in which nothing was looked at: neither is a pass.
 package policy
@@ -25,9 +25,22 @@ const maxShown = 300
 type engine struct {
 	name   string              // conftest
 	redact func(string) string // takes secrets out of a message
+	label  Label               // nil: a file's name stands for itself
 	passed int
 
 	failed, warned, unknown, excepted []verdict.Evidence
+}
+
+// Label says what a file that an engine names stands for, and where that stands; "" where it is none of ours.
+type Label func(file string) (name string, at verdict.Place)
+
+func (e *engine) place(file string) (string, verdict.Place) {
+	if e.label != nil {
+		if name, at := e.label(file); name != "" {
+			return name, at
+		}
+	}
+	return file, verdict.Place{}
 }
 
 func newEngine(name string, out []byte, redact func(string) string) (*engine, error) {

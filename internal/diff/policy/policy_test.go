@@ -12,6 +12,10 @@ import (
 // redact stands for what the diff gives.
 func redact(s string) string { return strings.ReplaceAll(s, "hunter2", "[secret]") }
 
+func conftest(out []byte, redact func(string) string) ([]verdict.Finding, error) {
+	return policy.Conftest(out, redact, nil)
+}
+
 func text(fs []verdict.Finding) string {
 	var b strings.Builder
 	for _, f := range fs {
@@ -41,7 +45,7 @@ diff/conftest note diff-conftest: conftest excepts the target from a policy in 1
 		"warnings alone pass": {`[{"filename":"a","warnings":[{"msg":"x"}]}]`,
 			"diff/conftest note diff-conftest: conftest warns of the target in 1 place\n    a | x | what allows\ndiff/conftest pass diff-conftest: conftest refuses nothing (0 passed)\n"},
 	} {
-		fs, err := policy.Conftest([]byte(c.out), redact)
+		fs, err := policy.Conftest([]byte(c.out), redact, nil)
 		if err != nil || text(fs) != c.want {
 			t.Errorf("%s: got\n%s%v\nwant\n%s", name, text(fs), err, c.want)
 		}
@@ -82,7 +86,7 @@ diff/kyverno note diff-kyverno: kyverno excepts the target from a policy in 1 pl
 
 // What says nothing of any file is an error and never a pass.
 func TestNothingWasAsked(t *testing.T) {
-	parsers := map[string]func([]byte, func(string) string) ([]verdict.Finding, error){"conftest": policy.Conftest, "kyverno": policy.Kyverno}
+	parsers := map[string]func([]byte, func(string) string) ([]verdict.Finding, error){"conftest": conftest, "kyverno": policy.Kyverno}
 	for name, parse := range parsers {
 		for _, out := range []string{"", "[]", "{}", "null", "Error: no policies found", `[{"filename":"a","namespace":"main","successes":0}]`, `{"results":[]}`,
 			`{"results":null}`, "[{", "{\"results\":[{", strings.Repeat("[", 20_000), strings.Repeat("\n", policy.MaxOutput+1)} {
@@ -94,14 +98,14 @@ func TestNothingWasAsked(t *testing.T) {
 			t.Errorf("%s shows messages as they are", name)
 		}
 	}
-	if _, err := policy.Conftest([]byte(`[{"successes":1}] [{"failures":[{"msg":"x"}]}]`), redact); err == nil {
+	if _, err := policy.Conftest([]byte(`[{"successes":1}] [{"failures":[{"msg":"x"}]}]`), redact, nil); err == nil {
 		t.Error("a second list was passed over")
 	}
 }
 
 func TestManyAreCounted(t *testing.T) {
 	out := `[{"filename":"a","failures":[` + strings.TrimSuffix(strings.Repeat(`{"msg":"x"},`, 50), ",") + `]}]`
-	fs, err := policy.Conftest([]byte(out), redact)
+	fs, err := policy.Conftest([]byte(out), redact, nil)
 	if err != nil || len(fs[0].Evidence) != 21 || fs[0].Evidence[20].What != "and 30 places more" {
 		t.Errorf("got %v %v", fs, err)
 	}
@@ -111,7 +115,7 @@ func FuzzOutputs(f *testing.F) {
 	f.Add([]byte(kyverno))
 	f.Add([]byte(`[{"filename":"a.yaml","successes":1,"failures":[{"msg":"x","loc":{"line":1}}]}]`))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		for _, parse := range []func([]byte, func(string) string) ([]verdict.Finding, error){policy.Conftest, policy.Kyverno} {
+		for _, parse := range []func([]byte, func(string) string) ([]verdict.Finding, error){conftest, policy.Kyverno} {
 			fs, err := parse(out, redact)
 			if (err == nil) != (len(fs) > 0) {
 				t.Fatalf("%v with %v", fs, err)

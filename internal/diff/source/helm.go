@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/command"
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/files"
@@ -96,10 +97,10 @@ func (s *helmSource) Use(e Env) { s.env = e }
 // Snapshot runs helm template, where commands are allowed: without plugins, without the job's environment, without a cluster.
 func (s *helmSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	t := diff.Tree{Name: clean.Text(s.Chart + " (helm)")}
-	if err := s.env.permit("helm template"); err != nil {
+	if err := command.Permit(s.env.AllowCommands, "helm template"); err != nil {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}
-	program, err := s.env.program("helm")
+	program, err := command.Program(s.env.Getenv, "helm")
 	if err != nil {
 		return t, fmt.Errorf("%s: %w: install it before this step, or render there (helm template ... > rendered.yaml) and give the result as path", t.Name, err)
 	}
@@ -116,7 +117,7 @@ func (s *helmSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}
 	defer os.RemoveAll(home)
-	out, err := command{program: program, args: args, env: helmEnvironment(home), dir: home, limit: s.limits.total, timeout: s.Timeout}.run(ctx)
+	out, err := command.Command{Program: program, Args: args, Env: helmEnvironment(home), Dir: home, Limit: s.limits.total, Timeout: s.Timeout}.Run(ctx)
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}

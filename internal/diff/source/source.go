@@ -5,7 +5,7 @@
 //	Spec (the block in the configuration) ─► Use(Env) ─► Snapshot ─► files (files.go on a disk, archive.go in a commit or an artifact)
 //	─► gathering (gather.go: limits, mistakes, what was left out) ─► package format ─► diff.Tree
 //
-// What has no files (a cluster, an image's configuration, a record) makes its objects itself. What runs a command says so in permit.go.
+// What has no files (a cluster, an image's configuration, a record) makes its objects itself. What runs a command asks command.Permit first.
 package source
 
 import (
@@ -49,7 +49,10 @@ type Wants interface{ Use(Env) }
 // Build makes a source from its options. decode fills the source's own options strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
 
-// Sources are the sources by the name of their block. buildRecord is not among them before the ledger keeps what it reads.
+// Record is the name of the source that reads the ledger.
+const Record = "record"
+
+// Sources are the sources by the name of their block.
 var Sources = map[string]Build{
 	"git":        buildGit,
 	"helm":       buildHelm,
@@ -58,6 +61,7 @@ var Sources = map[string]Build{
 	"kustomize":  buildKustomize,
 	"oci":        buildOCI,
 	"path":       buildPath,
+	Record:       buildRecord,
 	"stdin":      buildStdin,
 }
 

@@ -20,11 +20,7 @@ func snapshotOf(t testing.TB, kind string, options any, e Env) (diff.Tree, error
 
 // build makes a source from a value of its options.
 func build(kind string, options any) (Source, error) {
-	make := Sources[kind]
-	if kind == "record" {
-		make = buildRecord
-	}
-	return make(func(into any) error {
+	return Sources[kind](func(into any) error {
 		switch into := into.(type) {
 		case *PathOptions:
 			*into = options.(PathOptions)

@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/diff/source"
 )
 
 // compare reads two files and writes every difference on a line.
 func compare(ctx context.Context, previous, target string, out io.Writer) error {
-	a, err := snapshot(ctx, previous)
+	shared := format.NewDocuments() // as the command does
+	a, err := snapshot(ctx, previous, shared)
 	if err != nil {
 		return err
 	}
-	b, err := snapshot(ctx, target)
+	b, err := snapshot(ctx, target, shared)
 	if err != nil {
 		return err
 	}
@@ -30,11 +32,11 @@ func compare(ctx context.Context, previous, target string, out io.Writer) error 
 	return w.Flush()
 }
 
-func snapshot(ctx context.Context, file string) (diff.Tree, error) {
+func snapshot(ctx context.Context, file string, shared *format.Documents) (diff.Tree, error) {
 	s, err := source.Sources["path"](func(o any) error { return o.(*source.PathOptions).UnmarshalText([]byte(filepath.Base(file))) })
 	if err != nil {
 		return diff.Tree{}, err
 	}
-	s.(source.Wants).Use(source.Env{Dir: filepath.Dir(file)})
+	s.(source.Wants).Use(source.Env{Dir: filepath.Dir(file), Documents: shared})
 	return s.Snapshot(ctx)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/diff/policy"
 	"github.com/bakegate/bakegate/internal/diff/source"
 	"github.com/bakegate/bakegate/internal/record"
@@ -25,11 +26,12 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 	if opts.Rules.Policies, err = s.policies(ctx); err != nil {
 		return nil, err
 	}
-	previous, perr := s.snapshot(ctx, d.Previous)
+	shared := format.NewDocuments()
+	previous, perr := s.snapshot(ctx, d.Previous, shared)
 	if perr != nil && !errors.Is(perr, source.ErrNoState) {
 		return nil, perr
 	}
-	target, err := s.snapshot(ctx, d.Target)
+	target, err := s.snapshot(ctx, d.Target, shared)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +46,9 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 	return append(res.Findings, asked...), errors.Join(err, s.keepResult(res))
 }
 
-func (s *session) snapshot(ctx context.Context, spec *source.Spec) (diff.Tree, error) {
-	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands, State: s.recordedState})
+func (s *session) snapshot(ctx context.Context, spec *source.Spec, shared *format.Documents) (diff.Tree, error) {
+	spec.Use(source.Env{Dir: s.file.Dir, Getenv: s.app.env.get, Registry: s.registry, Stdin: os.Stdin, AllowCommands: s.o.allowCommands, State: s.recordedState,
+		Documents: shared})
 	return spec.Source.Snapshot(ctx)
 }
 
@@ -54,7 +57,7 @@ func (s *session) policies(ctx context.Context) ([]diff.Object, error) {
 	if s.file.Diff.Policies == nil {
 		return nil, nil
 	}
-	t, err := s.snapshot(ctx, s.file.Diff.Policies)
+	t, err := s.snapshot(ctx, s.file.Diff.Policies, nil)
 	if err != nil {
 		return nil, fmt.Errorf("diff.policies: %w", err)
 	}

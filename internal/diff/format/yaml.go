@@ -17,21 +17,31 @@ import (
 
 // yaml parses a text with any number of documents.
 func (in *input) yaml() ([]*diff.Node, error) {
+	if in.level == 0 && in.nodes.shared != nil {
+		if docs, ok := in.byDocument(); ok {
+			return docs, nil
+		}
+	}
+	docs, _, err := in.stream()
+	return docs, err
+}
+
+// stream parses one document after the other. deepest is the depth of the deepest value.
+func (in *input) stream() (docs []*diff.Node, deepest int, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(in.data))
-	var docs []*diff.Node
 	for {
 		var doc yaml.Node
 		if err := in.decode(dec, &doc); errors.Is(err, io.EOF) {
-			return docs, nil
+			return docs, deepest, nil
 		} else if err != nil {
-			return nil, in.yamlError(err)
+			return nil, 0, in.yamlError(err)
 		}
 		c := &converter{input: in}
 		root, err := c.node(&doc, nil, 0)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		docs = append(docs, root)
+		docs, deepest = append(docs, root), max(deepest, c.deepest)
 	}
 }
 

@@ -23,8 +23,8 @@ type gathering struct {
 // maxErrors is how many files' mistakes are told at once.
 const maxErrors = 10
 
-func gather(l limits) gathering {
-	return gathering{bounds: l, nodes: format.NewBudget(l.nodes, l.depth)}
+func gather(l limits, shared *format.Documents) gathering {
+	return gathering{bounds: l, nodes: format.NewBudget(l.nodes, l.depth).Share(shared)}
 }
 
 // Failed keeps a file's mistake and goes on, so that all are told at once.

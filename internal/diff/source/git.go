@@ -95,7 +95,7 @@ func (s *gitSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	}
 	t.Name = clean.Text(fmt.Sprintf("%s at %s (%s)", s.Path, s.Ref, short(commit)))
 	w := &inArchive{archive: newCommit(repo, root), from: short(commit), place: fmt.Sprintf("commit %s (%s)", short(commit), s.revision),
-		path: p, exclude: s.Exclude, gathering: gather(s.limits)}
+		path: p, exclude: s.Exclude, gathering: gather(s.limits, s.env.Documents)}
 	if err := w.all(ctx); err != nil {
 		return t, err
 	}

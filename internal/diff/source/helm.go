@@ -121,7 +121,7 @@ func (s *helmSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}
-	g := gather(s.limits)
+	g := gather(s.limits, s.env.Documents)
 	if err := s.documents(&g, out); err != nil {
 		return t, err
 	}

@@ -67,7 +67,7 @@ func (s *ociSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", t.Name, err)
 	}
-	w := &inArchive{archive: files, from: a.name(), place: t.Name, path: s.Path, exclude: s.Exclude, gathering: gather(s.limits)}
+	w := &inArchive{archive: files, from: a.name(), place: t.Name, path: s.Path, exclude: s.Exclude, gathering: gather(s.limits, s.env.Documents)}
 	w.skipped = skipped
 	if err := w.all(ctx); err != nil {
 		return t, err

@@ -393,7 +393,7 @@ func FuzzUnpack(f *testing.F) {
 		if len(u.items) > l.entries*maxDeep {
 			t.Errorf("%d items", len(u.items))
 		}
-		w := &inArchive{archive: u, from: "x", place: "x", gathering: gather(l)}
+		w := &inArchive{archive: u, from: "x", place: "x", gathering: gather(l, nil)}
 		_ = w.all(t.Context()) // must end, and panic nowhere
 	})
 }

@@ -62,7 +62,7 @@ func (s *pathSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 		return t, err
 	}
 	defer tree.Close()
-	g := gather(s.limits)
+	g := gather(s.limits, s.env.Documents)
 	if err := g.end(tree.All(ctx, &g)); err != nil {
 		return t, err
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/registry"
 )
 
@@ -31,6 +32,8 @@ type Env struct {
 	Getenv   func(string) string
 	Registry *registry.Client
 	Stdin    io.Reader
+	// Documents are those that the two states of a comparison share: the same for both; nil for a state alone.
+	Documents *format.Documents
 	// AllowCommands says that the person who starts bakegate lets sources run commands. It must never come from the configuration, which
 	// a pull request can edit.
 	AllowCommands bool

@@ -71,7 +71,7 @@ func (s *stdinSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	case len(strings.TrimSpace(string(data[:min(len(data), 4096)]))) == 0 && len(data) < 4096:
 		return t, errors.New("stdin: got nothing: did the command before the pipe fail?")
 	}
-	g := gather(s.limits)
+	g := gather(s.limits, s.env.Documents)
 	if err := g.end(g.File("stdin", orWord(s.Name, "stdin"+stdinEndings[s.Format]), data, true)); err != nil {
 		return t, err
 	}

@@ -2,8 +2,8 @@ package bake
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -163,9 +163,9 @@ func TestHostileErrorText(t *testing.T) {
 
 func TestEvidenceRows(t *testing.T) {
 	j := judge.Judgement{Before: judge.Rate{Value: 0.001, Events: 10, Total: 10000}, After: judge.Rate{Value: 0.0031, Events: 31, Total: 10000}, Low: 0.0012, High: 0.003, Level: 0.99, Evidence: 412, Criteria: "before the deploy"}
-	got := fmt.Sprint(evidence(judge.Proportion, j))
-	want := "[{before 0.1% (10 of 10000) } {after 0.31% (31 of 10000) } {held to before the deploy } {interval (99%) 0.12% to 0.3% } {evidence 412:1 }]"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	want := []verdict.Evidence{{What: "before", Got: "0.1% (10 of 10000)"}, {What: "after", Got: "0.31% (31 of 10000)"},
+		{What: "held to", Got: "before the deploy"}, {What: "interval (99%)", Got: "0.12% to 0.3%"}, {What: "evidence", Got: "412:1"}}
+	if got := evidence(judge.Proportion, j); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

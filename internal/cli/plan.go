@@ -95,8 +95,8 @@ func (o *options) overrides() []config.Override {
 	add("image", "verify.images[0].image", o.image)
 	add("built-digest", "verify.images[0].built.digest", o.builtDigest)
 	add("buildx-metadata", "verify.images[0].built.buildx-metadata", absolute(o.buildx))
-	add("target", "diff.target.path", absolute(o.target))
-	add("previous", "diff.previous.path", absolute(o.previous))
+	add("target", "diff.target.path", o.beside(o.target))
+	add("previous", "diff.previous.path", o.beside(o.previous))
 	if o.window > 0 {
 		add("window", "bake.window", o.window.String())
 	}
@@ -105,6 +105,26 @@ func (o *options) overrides() []config.Override {
 	}
 	add("ledger", "record.directory", absolute(o.ledger))
 	return out
+}
+
+// beside gives a flag's path as the configuration file would write it, which is how its files are called in messages.
+func (o *options) beside(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	file := o.config
+	if file == "" {
+		file = defaultConfig
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return absolute(path)
+	}
+	rel, err := filepath.Rel(dir, absolute(path))
+	if err != nil {
+		return absolute(path)
+	}
+	return rel
 }
 
 // absolute keeps a flag's path relative to the working directory: paths in the file are relative to the file.
@@ -134,8 +154,7 @@ func (o *options) document() ([]byte, error) {
 		doc["verify"] = map[string]any{"images": []any{map[string]any{"image": literal(o.image), "built": built}}}
 	}
 	if o.target != "" {
-		doc["diff"] = map[string]any{"target": map[string]any{"path": literal(absolute(o.target))},
-			"previous": map[string]any{"path": literal(absolute(o.previous))}}
+		doc["diff"] = map[string]any{"target": map[string]any{"path": literal(o.target)}, "previous": map[string]any{"path": literal(o.previous)}}
 	}
 	if b := o.bakeDocument(); b != nil {
 		doc["bake"] = b

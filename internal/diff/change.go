@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,7 +88,22 @@ func (c *comparer) change(class Class, a, b *Node) Change {
 }
 
 func (c *comparer) position(o *Object, n *Node) Position {
-	return Position{File: c.mask.name(o.File), Line: n.Line, Column: n.Column}
+	p := Position{File: c.mask.name(o.File), Line: n.Line, Column: n.Column}
+	if o == c.target {
+		p.below = below(p.File, c.root)
+	}
+	return p
+}
+
+// below gives a file's name below the place of its state: what is said of the target on every line needs not be repeated on every line.
+func below(file, root string) string {
+	if file == root {
+		return path.Base(file)
+	}
+	if rest, ok := strings.CutPrefix(file, strings.TrimSuffix(root, "/")+"/"); ok {
+		return rest
+	}
+	return file
 }
 
 // sided is the value of one side of a change, nil where it has none.

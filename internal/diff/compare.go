@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -31,6 +32,7 @@ func (o Options) Compare(previous, target Tree) Result {
 	ps := pairObjects(previous.Objects, target.Objects)
 	c := &comparer{mask: newMasker(), rules: newRuleSet(o.Rules, o.Today), prints: newFingerprints(o.Key), amounts: map[[2]string]bool{}}
 	c.look(ps)
+	c.root = c.mask.name(target.Name)
 	r := Result{Previous: c.mask.name(previous.Name), Target: c.mask.name(target.Name)}
 	c.tellOnce(ps)
 	for _, p := range ps.pairs {
@@ -45,7 +47,7 @@ func (o Options) Compare(previous, target Tree) Result {
 	for _, e := range c.rules.expects {
 		r.Suppressed = append(r.Suppressed, e.used)
 	}
-	r.Findings = append(c.findings(r, skipped(c.mask, previous), skipped(c.mask, target)), beyond...)
+	r.Findings = append(beyond, c.findings(r, skipped(c.mask, previous), skipped(c.mask, target))...)
 	return r
 }
 
@@ -54,7 +56,8 @@ func (o Options) Compare(previous, target Tree) Result {
 func (o Options) Alone(target Tree, why string) Result {
 	r := o.Compare(target, target)
 	r.Previous, r.Pairs = "", nil
-	r.Findings[0] = verdict.Finding{Check: "diff/changes", Outcome: verdict.Note, Reason: "no-previous", Doc: "diff-changes",
+	i := slices.IndexFunc(r.Findings, func(f verdict.Finding) bool { return f.Check == "diff/changes" })
+	r.Findings[i] = verdict.Finding{Check: "diff/changes", Outcome: verdict.Note, Reason: "no-previous", Doc: "diff-changes",
 		Summary: fmt.Sprintf("nothing was compared with %s: %s", r.Target, clean.Cut(why, 300)),
 		Hint:    "behind the first deploy that passes there is a state to compare with; a change of a first deploy is not found"}
 	return r

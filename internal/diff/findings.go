@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -108,8 +109,9 @@ type bundle struct {
 	rank    int
 }
 
-// evidence lists the differences, worst first: whole objects that are missing, then values that are, then what has another type, what
-// changed, what differs as environments do, what is extra, and what has another name. The same transition on many paths is one entry.
+// evidence lists the differences, worst first: whole objects that are missing, then what has another type, switches that were turned,
+// values that are missing, what changed, what differs as environments do, what is extra, versions and identifiers, and what has another
+// name. The same transition on many paths is one entry.
 func evidence(cs []Change) []verdict.Evidence {
 	bundles := bundled(cs)
 	slices.SortStableFunc(bundles, func(x, y bundle) int { return cmp.Compare(x.rank, y.rank) })
@@ -156,20 +158,57 @@ func rank(c Change) int {
 	switch {
 	case c.Class == Missing && c.Path == "":
 		return 0
-	case c.Class == Missing:
-		return 1
 	case c.Class == Retyped:
+		return 1
+	case c.Class == Changed && turned(c):
 		return 2
-	case c.Class == Renamed:
-		return 8
+	case c.Class == Missing:
+		return 3
 	case c.Class == Extra && c.Path == "":
-		return 5
-	case c.Class == Extra:
 		return 6
+	case c.Class == Extra:
+		return 7
+	case c.Class == Renamed:
+		return 9
 	case c.Swap != "":
-		return 4
+		return 5
+	case identifies(c):
+		return 8
 	}
-	return 3
+	return 4
+}
+
+// turned says whether a switch is the other way round, or a setting differs whose name says that it matters.
+func turned(c Change) bool {
+	from, to := strings.ToLower(c.From), strings.ToLower(c.To)
+	return (from == "true" || from == "false") && (to == "true" || to == "false") || c.lastField() != "" && meaningOf(c.lastField()) != 0
+}
+
+// identifies says whether a value only names a version or a thing: it differs with every deploy, or between any two environments.
+func identifies(c Change) bool {
+	words := wordsOf(c.lastField())
+	if len(words) == 0 {
+		return false
+	}
+	return identifier[words[len(words)-1]] || uuidForm.MatchString(c.From) && uuidForm.MatchString(c.To)
+}
+
+var (
+	identifier = set("tag version digest image sha commit revision id ids uuid arn")
+	uuidForm   = lazyregexp.New(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+// lastField is the name of the field that changed; of the value of an environment variable, the variable's.
+func (c Change) lastField() string {
+	for _, s := range slices.Backward(c.segments) {
+		switch {
+		case s.kind == itemSegment && len(s.names) > 0:
+			return s.names[0].value
+		case s.kind == fieldSegment && s.key != "value":
+			return s.key
+		}
+	}
+	return ""
 }
 
 func (b bundle) evidence() verdict.Evidence {
@@ -193,9 +232,7 @@ func (b bundle) evidence() verdict.Evidence {
 		if n > 3 {
 			e.What += fmt.Sprintf(" and %d more", n-3)
 		}
-		if b.transition() != c.What() { // other values with the same words
-			e.Got, e.Want = "e.g. "+e.Got, "e.g. "+e.Want
-		}
+		e.Got, e.Want = "", "" // the transition says it; where only words are the same there are several
 	}
 	e.What = clean.Text(e.What)
 	return e
@@ -212,14 +249,24 @@ func (b bundle) transition() string {
 	return c.What()
 }
 
-// located gives the path with the file and line where it was read: in the target, or in previous for what is missing there.
-func (c Change) located() string { return c.Where() + c.at().suffix() }
+// located gives the path with the file and line where it was read: in the target, or in previous for what is missing there. What has no
+// name but its file's is named once.
+func (c Change) located() string { return located(c.Object, c.Path, c.at()) }
+
+func located(o ObjectID, path string, at Position) string {
+	if path != "" && at.File != "" && (o.Kind == "file" || o.Kind == KindDotenv) && base(at.File) == base(o.Name) {
+		return path + at.suffix()
+	}
+	return where(o, path) + at.suffix()
+}
+
+func base(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }
 
 func (p Position) suffix() string {
 	if p.File == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (%s:%d)", p.File, p.Line)
+	return fmt.Sprintf(" (%s:%d)", cmp.Or(p.below, p.File), p.Line)
 }
 
 // forbidFindings gives one Fail a rule that was met.
@@ -249,7 +296,7 @@ func (f *forbidding) finding() verdict.Finding {
 			break
 		}
 		e := bundle{changes: []Change{h.change}}.evidence()
-		e.What = clean.Text(where(h.change.Object, h.hit.path) + h.hit.at.suffix())
+		e.What = clean.Text(located(h.change.Object, h.hit.path, h.hit.at))
 		if h.change.Class != Missing {
 			e.At = h.hit.at.place()
 		}

@@ -83,6 +83,7 @@ type Position struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
+	below  string // File as it is called in a line about the target; "" for File
 }
 
 // place is the position for a finding; zero where there is none.

@@ -71,8 +71,6 @@ type occurrence struct {
 	expected bool
 }
 
-func (o occurrence) where() string { return where(o.object, render(o.path)) }
-
 // settle puts occurrences in order, asks the rules about each, and gives one finding a check, the worst first.
 func (c *comparer) settle(found []occurrence) []verdict.Finding {
 	by := map[*advice][]occurrence{}
@@ -186,7 +184,7 @@ func groupEvidence(g []occurrence) verdict.Evidence {
 	}
 	var paths []string
 	for _, o := range g[:min(len(g), 3)] {
-		paths = append(paths, o.where()+o.at.suffix())
+		paths = append(paths, located(o.object, render(o.path), o.at))
 	}
 	e.What = strings.Join(paths, ", ")
 	if n := len(g); n > 1 {

@@ -23,6 +23,13 @@ func amount(s string) (float64, bool) {
 	return f, !math.IsInf(f, 0)
 }
 
+// muchLower leaves out what rounding makes: 1500Mi and 1.5Gi are meant to be the same limit.
+func muchLower(x both) bool {
+	a, okA := amountOf(x.a)
+	b, okB := amountOf(x.b)
+	return lower(x) && !(okA && okB && b > 0.97*a)
+}
+
 // lower says whether the target's amount is below that of previous: both amounts, or both percentages.
 func lower(x both) bool {
 	if !isScalar(x.a) || !isScalar(x.b) || x.a.Value == x.b.Value {

@@ -53,7 +53,7 @@ func resourceAmounts(w *survey, x both) {
 			w.note(riskNoResources, v, worse)
 		case lower(v) && claim:
 			w.note(riskStorage, v, worse)
-		case lower(v):
+		case muchLower(v):
 			w.note(riskResources, v, worse)
 		}
 		w.pop()

@@ -166,7 +166,7 @@ func TestCheckBudget(t *testing.T) {
 	}
 	tree := Tree{Name: "x", Objects: objects}
 	r := Compare(tree, tree, Rules{Checks: []Check{{Name: "x", Expr: "target.a.all(x, target.a.all(y, target.a.exists(z, z == x && z == y)))", Reason: "x"}}}, time.Time{})
-	last := r.Findings[len(r.Findings)-1]
+	last := r.Findings[0]
 	if last.Check != "diff/check" || last.Outcome.String() != "unknown" || !strings.Contains(last.Evidence[15].Got, "cost too much") {
 		t.Errorf("got %+v", last)
 	}

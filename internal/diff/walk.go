@@ -9,6 +9,7 @@ import (
 // comparer walks one pair of objects after the other and collects their differences.
 type comparer struct {
 	mask    *masker
+	root    string // where the target is from
 	rules   *ruleSet
 	prints  fingerprints
 	changes []Change

@@ -74,13 +74,16 @@ func (r *Report) evidence(b *strings.Builder, f verdict.Finding) {
 	}
 }
 
-// evidenceLine tells one piece of evidence. In a comparison of two states nothing is wanted: there is what is now and what was before.
+// evidenceLine tells one piece of evidence. In a comparison of two states nothing is wanted: there is what was before and what is now.
 func evidenceLine(check string, e verdict.Evidence) string {
-	got, want := "got ", "wanted "
-	if check == "diff/changes" {
-		got, want = "now ", "before "
-	}
+	const got, want = "got ", "wanted "
 	switch {
+	case check == "diff/changes" && e.Got == "missing":
+		return e.What + ": missing, was " + e.Want
+	case check == "diff/changes" && e.Got != "" && e.Want == "nothing":
+		return e.What + ": extra, is " + e.Got
+	case check == "diff/changes" && e.Got != "" && e.Want != "":
+		return e.What + ": " + e.Want + " -> " + e.Got
 	case e.Got != "" && e.Want != "":
 		return e.What + ": " + got + e.Got + ", " + want + e.Want
 	case e.Got != "":

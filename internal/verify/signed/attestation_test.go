@@ -284,8 +284,8 @@ func TestAttestationOutage(t *testing.T) {
 func TestManyLargeAttestations(t *testing.T) {
 	k := forge.NewKey(t)
 	w, d := image(t)
-	large := forge.Raw{Bytes: bytes.Repeat([]byte(" "), 15<<20)}
-	for i := range 6 {
+	large := forge.Raw{Bytes: bytes.Repeat([]byte(" "), 7<<20)}
+	for i := range 12 {
 		large.Bytes[0] = byte('a' + i)
 		forge.Refer(t, w, d, large.Bytes)
 	}
@@ -299,7 +299,7 @@ func TestManyLargeAttestations(t *testing.T) {
 			blobs++
 		}
 	}
-	if blobs > 5 {
+	if blobs > 10 {
 		t.Errorf("%d blobs were read", blobs)
 	}
 }

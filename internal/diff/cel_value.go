@@ -10,6 +10,7 @@ import (
 // texts if and only if they are equal, and no message of the evaluation can hold one.
 type celValues struct {
 	mask    *masker
+	leaves  bool // the process: texts and keys in which a secret stands are masked too
 	objects map[*Object]any
 	secrets map[string]string
 }
@@ -36,7 +37,11 @@ func (v *celValues) value(n *Node, s scope) any {
 	case n.IsMap:
 		m := make(map[string]any, len(n.Fields))
 		for _, k := range sortedKeys(n.Fields) { // secrets are numbered in this order
-			m[k] = v.value(n.Fields[k], v.mask.field(s, n, k))
+			key := k
+			if v.leaves {
+				key = v.mask.name(k)
+			}
+			m[key] = v.value(n.Fields[k], v.mask.field(s, n, k))
 		}
 		return m
 	case n.IsList:
@@ -47,6 +52,10 @@ func (v *celValues) value(n *Node, s scope) any {
 		return items
 	case s.secret(n):
 		return v.secret(n.Value)
+	case v.leaves:
+		if masked, hidden := v.mask.mask(n.Value, hints{hex: s.hex}); hidden {
+			return masked
+		}
 	}
 	return scalarValue(n)
 }

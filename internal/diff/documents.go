@@ -7,8 +7,8 @@ import (
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
-// Document is an object for a program of somebody else's: its secrets are replaced by texts that say nothing ("[secret 1]"), equal ones by
-// equal texts.
+// Document is an object for a program of somebody else's: its secrets are replaced by texts that say nothing ("[secret 1]", equal ones by
+// equal texts), and masked where they stand in a longer text.
 type Document struct {
 	Name       string        // Kind/name, and the namespace behind it
 	At         verdict.Place // zero where it stands in no file
@@ -25,6 +25,7 @@ func Documents(t Tree) ([]Document, error) {
 	}
 	m.learn(ps)
 	values := newCELValues(m)
+	values.leaves = true
 	out := make([]Document, 0, len(t.Objects))
 	for i := range t.Objects {
 		o := &t.Objects[i]

@@ -254,13 +254,11 @@ func (b bundle) transition() string {
 func (c Change) located() string { return located(c.Object, c.Path, c.at()) }
 
 func located(o ObjectID, path string, at Position) string {
-	if path != "" && at.File != "" && (o.Kind == "file" || o.Kind == KindDotenv) && base(at.File) == base(o.Name) {
+	if path != "" && at.File != "" && (o.Kind == "file" || o.Kind == KindDotenv) && !strings.Contains(o.Name, "#") { // no second document
 		return path + at.suffix()
 	}
 	return where(o, path) + at.suffix()
 }
-
-func base(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }
 
 func (p Position) suffix() string {
 	if p.File == "" {

@@ -97,6 +97,28 @@ func TestStateLeaksNothing(t *testing.T) {
 	}
 }
 
+// What a program of somebody else's is given holds no secret.
+func TestDocumentsLeakNothing(t *testing.T) {
+	for name, p := range places {
+		t.Run(name, func(t *testing.T) {
+			a, _ := secrets(p.secret)
+			root := t.TempDir()
+			put(t, filepath.Join(root, "x", fill(p.file, a)), fill(p.text, a))
+			docs, err := diff.Documents(snapshot(t, root, "x"))
+			if err != nil || len(docs) == 0 {
+				t.Fatalf("got %d documents: %v", len(docs), err)
+			}
+			for _, d := range docs {
+				for _, form := range forms(a) {
+					if text := d.Name + string(d.JSON) + d.At.File; strings.Contains(text, form) {
+						t.Errorf("%q is in %s", form, text)
+					}
+				}
+			}
+		})
+	}
+}
+
 // inNames are places in which a secret is a part of a name: it is masked in what is kept, so that the name is not found again.
 var inNames = []string{"values-key", "values-key-url", "values-item-name", "values-order", "secret-in-key", "secret-in-name", "object-name", "namespace",
 	"ordered-names", "namespaced-url", "volume-path"}

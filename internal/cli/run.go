@@ -336,7 +336,7 @@ func (s *session) stageNames() []string {
 func (s *session) policy() verdict.Policy {
 	p := verdict.Policy{On: s.file.ExitCodes()}
 	if r := s.file.Rollback; r != nil && r.Reversible != nil {
-		p.Irreversible = !*r.Reversible
+		p.Irreversible, p.Reversible = !*r.Reversible, *r.Reversible
 	}
 	p.MarksOnly = s.mode == step.Alone && s.name == "mark"
 	return p

@@ -135,6 +135,8 @@ func worstOf(os []occurrence) severity {
 // adviceFinding tells what one check found: a note, unless the rules say that it fails.
 func (c *comparer) adviceFinding(a *advice, os []occurrence, expected int) verdict.Finding {
 	f := verdict.Finding{Check: "diff/" + a.name(), Outcome: verdict.Note, Doc: a.doc, Hint: a.hint, Evidence: occurrenceEvidence(os)}
+	// What previous did too was survived before, and is no reason to keep the new version.
+	f.Irreversible = a == riskDestructive && slices.ContainsFunc(os, func(o occurrence) bool { return o.state != alike })
 	if c.rules.fails(a, worstOf(os)) {
 		f.Outcome, f.Reason = verdict.Fail, a.name()
 	}

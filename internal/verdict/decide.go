@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -72,6 +73,7 @@ type Ending struct {
 type Policy struct {
 	Deployed     bool // the new version is (or may be) live: a failure can no longer be blocked
 	Irreversible bool // rolling back is unsafe: a rollback becomes hold/irreversible
+	Reversible   bool // the user says that it is safe, whatever was found
 	// NoRollback is why an automatic rollback would be useless ("no-target", "loop"); empty: it is not.
 	NoRollback string
 	On         map[string]int // verdict or reason -> exit code
@@ -83,6 +85,7 @@ type Policy struct {
 // needs nothing; then what is proved bad; then a run that could not do its work; then an open window; then missing evidence.
 // Between findings of the same severity the first one decides, save that one which on: lets through never hides one that it does not.
 func Decide(p Policy, end Ending, fs []Finding) Verdict {
+	p.Irreversible = p.Irreversible || !p.Reversible && slices.ContainsFunc(fs, func(f Finding) bool { return f.Irreversible })
 	switch end.Kind {
 	case NameAborted, NameSuperseded:
 		return p.ended(end)

@@ -48,11 +48,14 @@ type Finding struct {
 	// "backend-down", "digest". Empty: the part of Check behind the stage, so that the metric "errors" decides as "rollback/errors".
 	Reason string `json:"reason,omitempty"`
 	// External is set on a Fail whose cause lies outside this deploy: rolling back would not help, so it holds.
-	External bool       `json:"external,omitempty"`
-	Summary  string     `json:"summary"`            // one sentence, no secret, sanitised
-	Evidence []Evidence `json:"evidence,omitempty"` // what was looked at
-	Hint     string     `json:"hint,omitempty"`     // what to do next
-	Doc      string     `json:"doc,omitempty"`      // the page in docs/checks, without its folder and ".md": "verify-digest"
+	External bool `json:"external,omitempty"`
+	// Irreversible is set where what was found says that a rollback would not undo the deploy: a job that deletes data. A rollback becomes
+	// hold, unless the configuration says that it is safe.
+	Irreversible bool       `json:"irreversible,omitempty"`
+	Summary      string     `json:"summary"`            // one sentence, no secret, sanitised
+	Evidence     []Evidence `json:"evidence,omitempty"` // what was looked at
+	Hint         string     `json:"hint,omitempty"`     // what to do next
+	Doc          string     `json:"doc,omitempty"`      // the page in docs/checks, without its folder and ".md": "verify-digest"
 }
 
 // Evidence is one thing that was looked at: what it is, what was got, what was wanted.

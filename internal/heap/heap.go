@@ -16,7 +16,7 @@ const usual = 100
 
 // Packages are initialised in the order of their import paths, so that this runs before nearly all that is linked in.
 func init() {
-	runtime.MemProfileRate = 0 // nothing here writes a profile of the heap: Go would note the callers of every 512 KiB for one
+	runtime.MemProfileRate = 0   // nothing here writes a profile of the heap: Go would note the callers of every 512 KiB for one
 	if os.Getenv("GOGC") == "" { // whoever set it meant it
 		relax()
 	}

@@ -34,24 +34,25 @@ type command struct {
 
 func commands() map[string]command {
 	return map[string]command{
-		"run":     {runCommand, "the step: check, deploy (the command after --), bake, judge"},
-		"begin":   {beginCommand, "the step's first half, before your own deploy step"},
-		"finish":  {finishCommand, "the step's second half, behind it"},
-		"verify":  {stageCommand("verify"), "only verify: is it the artifact that was built"},
-		"diff":    {stageCommand("diff"), "only diff: what changed in the configuration"},
-		"mark":    {stageCommand("mark"), "only mark: tell the observability tools"},
-		"bake":    {stageCommand("bake"), "only bake: watch the metrics and judge them"},
-		"check":   {checkCommand, "load the configuration, say what would be done and what is unwise"},
-		"demo":    {demoCommand, "see it work: a registry and a shop in this process, nothing installed"},
-		"report":  {reportCommand, "render a journal again"},
-		"history": {historyCommand, "list the deploys of the ledger"},
-		"schema":  {schemaCommand, "print the JSON Schema of bakegate.yaml"},
-		"version": {versionCommand, "print the version"},
+		"run":      {runCommand, "the step: check, deploy (the command after --), bake, judge"},
+		"begin":    {beginCommand, "the step's first half, before your own deploy step"},
+		"finish":   {finishCommand, "the step's second half, behind it"},
+		"verify":   {stageCommand("verify"), "only verify: is it the artifact that was built"},
+		"diff":     {stageCommand("diff"), "only diff: what changed in the configuration"},
+		"mark":     {stageCommand("mark"), "only mark: tell the observability tools"},
+		"bake":     {stageCommand("bake"), "only bake: watch the metrics and judge them"},
+		"check":    {checkCommand, "load the configuration, say what would be done and what is unwise"},
+		"demo":     {demoCommand, "see it work: a registry and a shop in this process, nothing installed"},
+		"report":   {reportCommand, "render a journal again"},
+		"history":  {historyCommand, "list the deploys of the ledger"},
+		"backtest": {backtestCommand, "replay the bake over past deploys: what would it have said?"},
+		"schema":   {schemaCommand, "print the JSON Schema of bakegate.yaml"},
+		"version":  {versionCommand, "print the version"},
 	}
 }
 
 // order is how help lists the commands.
-var order = []string{"run", "begin", "finish", "verify", "diff", "mark", "bake", "check", "demo", "report", "history", "schema", "version"}
+var order = []string{"run", "begin", "finish", "verify", "diff", "mark", "bake", "check", "demo", "backtest", "report", "history", "schema", "version"}
 
 // Main runs one command and returns the exit code of the contract. args are without the program's name.
 func Main(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {

@@ -19,7 +19,8 @@ type datadogOptions struct {
 	httpx.Remote
 	Site   string       `yaml:"site"` // datadoghq.com, datadoghq.eu...
 	APIKey httpx.Secret `yaml:"api-key,required"`
-	Tags   []string     `yaml:"tags"` // beside deploy-id, service, env, version and verdict
+	AppKey httpx.Secret `yaml:"app-key"` // for backtest alone, which reads events
+	Tags   []string     `yaml:"tags"`    // beside deploy-id, service, env, version and verdict
 }
 
 // datadog marks deploys as events of the v1 API. It can neither find nor change an event, so there is one at the start and one at the
@@ -56,7 +57,11 @@ func buildDatadog(decode func(any) error) (Sink, error) {
 	if err := o.locate(); err != nil {
 		return nil, err
 	}
-	api, err := httpx.New(o.Remote, httpx.WithHeader("DD-API-KEY", o.APIKey))
+	with := []httpx.Option{httpx.WithHeader("DD-API-KEY", o.APIKey)}
+	if !o.AppKey.IsZero() {
+		with = append(with, httpx.WithHeader("DD-APPLICATION-KEY", o.AppKey))
+	}
+	api, err := httpx.New(o.Remote, with...)
 	if err != nil {
 		return nil, err
 	}

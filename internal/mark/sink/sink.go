@@ -44,6 +44,12 @@ type Sink interface {
 	Traits() Traits
 }
 
+// Lister is a Sink whose tool can be asked for the deploys that it knows.
+type Lister interface {
+	// List gives the deploys of a service and environment that started in [from, to), the oldest first, with what is known of their end.
+	List(ctx context.Context, of Marker, from, to time.Time) ([]Marker, error)
+}
+
 // Build makes a sink from its options. decode fills the sink's own options struct strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Sink, error)
 

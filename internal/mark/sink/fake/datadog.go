@@ -3,7 +3,9 @@ package fake
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -60,6 +62,10 @@ func (d *Datadog) serve(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusForbidden, map[string]any{"errors": []string{"Forbidden"}})
 		return
 	}
+	if r.URL.Path == "/api/v1/events" && r.Method == http.MethodGet {
+		d.list(w, r)
+		return
+	}
 	if r.URL.Path != "/api/v1/events" || r.Method != http.MethodPost {
 		reply(w, http.StatusNotFound, map[string]any{"errors": []string{"Not found"}})
 		return
@@ -82,6 +88,36 @@ func (d *Datadog) serve(w http.ResponseWriter, r *http.Request) {
 	d.events = append(d.events, e)
 	reply(w, http.StatusAccepted, map[string]any{"status": "ok", "event": map[string]any{"id": e.ID, "id_str": strconv.FormatInt(e.ID, 10),
 		"title": e.Title, "text": e.Text, "date_happened": e.DateHappened, "tags": e.Tags}})
+}
+
+// list gives the events of a time that have all of the tags. It needs an application key, and gives 1,000 a page.
+func (d *Datadog) list(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	start, err1 := strconv.ParseInt(q.Get("start"), 10, 64)
+	end, err2 := strconv.ParseInt(q.Get("end"), 10, 64)
+	switch {
+	case r.Header.Get("DD-APPLICATION-KEY") == "":
+		reply(w, http.StatusForbidden, map[string]any{"errors": []string{"Forbidden"}})
+		return
+	case err1 != nil || err2 != nil:
+		reply(w, http.StatusBadRequest, map[string]any{"errors": []string{"The parameters 'start' and 'end' are required"}})
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found := []Event{}
+	for _, e := range d.events {
+		all := e.DateHappened >= start && e.DateHappened <= end
+		for _, t := range strings.Split(q.Get("tags"), ",") {
+			all = all && slices.Contains(e.Tags, t)
+		}
+		if all {
+			found = append(found, e)
+		}
+	}
+	page, _ := strconv.Atoi(q.Get("page"))
+	from := min(len(found), max(page, 0)*1000)
+	reply(w, http.StatusOK, map[string]any{"events": found[from:min(len(found), from+1000)]})
 }
 
 // limited answers 429 when the quota is used up. The quota comes back when the time is over.

@@ -64,6 +64,11 @@ func indexForgeries() []forgery {
 				want: noPlatform, says: "no image for linux/s390x; it has: linux/amd64, linux/arm64"},
 			{name: "the one image is of another", set: func(s *scene) { s.image.Platforms = []string{"linux/arm64"} }, want: noPlatform, says: "no image for linux/arm64; it has: linux/amd64"},
 			{name: "another operating system", set: func(s *scene) { s.index("windows/amd64"); s.image.Platforms = []string{"linux/amd64"} }, want: noPlatform, says: "it has: windows/amd64"},
+			{name: "an image under another platform than it was built for", set: func(s *scene) {
+				i := s.index("linux/amd64")
+				s.want(":v1", s.push(":v1", indexOf(entry(s.child(i, 0), "linux/arm64"))).digest)
+				s.image.Platforms = []string{"linux/arm64"}
+			}, want: "verify/digest pass; verify/platforms pass; verify/platforms fail missing-platform", says: "what the index calls the image for linux/arm64 was built for linux/amd64"},
 			{name: "the index names it, the registry has lost it", set: func(s *scene) {
 				i := s.index("linux/amd64", "linux/arm64")
 				s.image.Platforms = []string{"linux/arm64"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,16 +230,17 @@ func (k *check) signatureFinding(ctx context.Context, on signed.Subject) (verdic
 	return k.policy.Signature(ctx, k.client, on)
 }
 
-// parts asks for the blobs and for the signatures at the same time: neither waits for what the other finds, and a gate that asks in turn
+// parts asks for the blobs, the configs and the signatures at the same time: neither waits for what the other finds, and a gate that asks in turn
 // makes every deploy wait for one more round to the registry.
 func (k *check) parts(ctx context.Context) error {
-	var complete, signature []verdict.Finding
-	var errs [2]error
+	var complete, labels, signature []verdict.Finding
+	var errs [3]error
 	var wg sync.WaitGroup
 	wg.Go(func() { complete, errs[0] = k.complete(ctx) })
-	signature, errs[1] = k.signature(ctx)
+	wg.Go(func() { labels, errs[1] = k.labels(ctx) })
+	signature, errs[2] = k.signature(ctx)
 	wg.Wait()
-	k.findings = append(append(k.findings, complete...), signature...)
+	k.findings = slices.Concat(k.findings, labels, complete, signature)
 	return artifact.First(errs[:])
 }
 

@@ -47,6 +47,7 @@ func commands() map[string]command {
 		"history": {historyCommand, "list the deploys of the ledger"},
 		"schema":  {schemaCommand, "print the JSON Schema of bakegate.yaml"},
 		"version": {versionCommand, "print the version"},
+		"judge":   {judgeCommand, "answer the judge arena"},
 	}
 }
 

@@ -58,7 +58,11 @@ func answerOf(v judge.Verdict) arenaAnswer {
 	if v.Status == judge.Continue {
 		return arenaAnswer{Verdict: word}
 	}
-	return arenaAnswer{word, fmt.Sprintf("%s %s: %s", v.Metric, v.Reason, v.Sentence)}
+	why := fmt.Sprintf("%s %s: %s", v.Metric, v.Reason, v.Sentence)
+	for _, j := range v.Metrics {
+		why += fmt.Sprintf("; %s %.2g", j.Metric, j.Evidence)
+	}
+	return arenaAnswer{word, why}
 }
 
 type arenaMessage struct {

@@ -9,6 +9,7 @@ import (
 const (
 	suspicious      = 1.6 // of one metric
 	suspiciousTotal = 0.7 // of all together
+	goneShare       = 0.1 // of the window
 )
 
 // conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.
@@ -49,6 +50,9 @@ func (w *watched) conclude(d *Deploy) (reason string, needed float64, text strin
 	if w.events == 0 && w.level == nil {
 		return NoData, 0, w.spec.Name + " had no data in the window"
 	}
+	if end := d.spec.window(); w.seen < end-math.Max(90, goneShare*end) {
+		return NoData, 0, fmt.Sprintf("%s had no data in the last %.0f s", w.spec.Name, end-w.seen)
+	}
 	if w.limits != nil {
 		if j := w.limits.End(); j.Status == Unknown {
 			return j.Reason, j.Needed, j.Sentence
@@ -81,37 +85,37 @@ func (s *stream) conclude() (reason string, needed float64) {
 }
 
 // harm is how many events would be harm of the size that matters.
-func (s *stream) harm(st stretch) float64 {
+func (s *stream) harm(st stretch, sd float64) float64 {
+	usual := math.Max(1, math.Exp(3*sd)/harmRatio) // a service that doubles by itself is not held to a doubling
 	switch s.What {
 	case countBad:
-		return math.Min(math.Max(harmRatio*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
+		return math.Min(math.Max(usual*harmRatio*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
 	case countSlow:
-		return math.Min(math.Max(harmSlow*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
+		return math.Min(math.Max(usual*harmSlow*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
 	}
 	if s.Down {
-		return st.mu / 2
+		return st.mu / harmRatio / usual
 	}
-	return st.mu * harmRatio
+	return st.mu * harmRatio * usual
 }
 
 // excludes is by how many nats that harm explains the counts worse than what is seen does.
 func (s *stream) excludes(st stretch) float64 {
-	h := s.harm(st)
 	if !(st.mu > 0) {
 		return 0
 	}
-	least := math.Inf(1)
-	for _, e := range s.effects(st) {
-		if e.logw < -3 {
-			continue
-		}
-		m, a := h*e.mean, 1/e.variance
-		if s.Down == (st.y < m) {
-			return 0
-		}
-		least = math.Min(least, negative(st.y, math.Max(st.y, 1e-9), a)-negative(st.y, m, a))
+	relative := st.cmu > 0
+	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative) + st.ramp*st.ramp/(st.mu*st.mu))
+	known := math.Min(0.05, 1/(s.Ref.Events/s.Noise.Phi+0.5)) // harm that is absolute needs no baseline
+	a := 1 / (sd*sd + known)
+	mean := s.effects(st)[0].mean
+	m := s.harm(st, sd) * mean
+	if s.Down == (st.y < m) {
+		return 0
 	}
-	return least
+	phi := s.Noise.Phi
+	y := math.Max(st.y, 1e-9) / phi
+	return negative(y, y, a) - negative(y, m/phi, a)
 }
 
 // needed is how many more events, at the rate seen so far, would exclude harm; 0 where no number would.

@@ -32,6 +32,7 @@ func (d *Deploy) look(last bool) Verdict {
 	rest := 1.0
 	for _, w := range d.metrics {
 		x := w.weigh(d)
+		v.Metrics = append(v.Metrics, w.judgement(x))
 		if w.share > 0 {
 			rest -= w.share
 			e := x.logE + math.Log(w.share)
@@ -124,6 +125,21 @@ func (d *Deploy) load() float64 {
 		}
 	}
 	return 1
+}
+
+// judgement is the metric alone, held to the deploy's whole budget.
+func (w *watched) judgement(x weighed) Judgement {
+	j := Judgement{Metric: w.spec.Name, Status: Continue, Evidence: math.Exp(math.Min(x.logE, 690))}
+	if x.logE >= math.Log(1/w.spec.Alpha)-slack {
+		j.Status = Fail
+	}
+	if s := x.stream; s != nil && len(s.opened) > 0 {
+		st := s.stretchSince(max(0, x.onset))
+		j.After = Rate{Value: st.y / math.Max(st.n, 1e-9), Events: st.y, Total: st.n}
+		j.Before = Rate{Value: s.Ref.Rate, Events: s.Ref.Events}
+		j.Sentence = w.tell(x, j.Evidence)
+	}
+	return j
 }
 
 func (w *watched) tell(x weighed, evidence float64) string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/judge"
@@ -202,6 +203,8 @@ type arenaDiffer struct {
 	step  float64
 	usual float64 // requests per second
 	lost  float64 // requests of the processes that went missing
+
+	repeats int
 }
 
 // deploy starts fresh processes, which count from zero.
@@ -211,7 +214,7 @@ func (d *arenaDiffer) deploy(t, step float64) {
 
 func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup, ok bool) {
 	last, from := d.last, d.lastT
-	if last != nil && t <= from {
+	if last != nil && (t <= from || d.again(g)) {
 		return 0, x, false
 	}
 	d.last, d.lastT = &g, t
@@ -241,6 +244,17 @@ func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup,
 	}
 	d.usual += (n/dt - d.usual) * 0.2
 	return from, x, true
+}
+
+// again says that a scrape came twice, down to the gauge: the time of it is that of the one before. A third is news.
+func (d *arenaDiffer) again(g arenaGroup) bool {
+	same := g.Req > 0 && g.Req == d.last.Req && g.Err == d.last.Err && g.Biz == d.last.Biz && g.Sat == d.last.Sat && slices.Equal(g.Lat, d.last.Lat)
+	if !same {
+		d.repeats = 0
+		return false
+	}
+	d.repeats++
+	return d.repeats <= 2
 }
 
 func rise(a, b float64) float64 {

@@ -76,17 +76,27 @@ func (s *stream) conclude() (reason string, needed float64) {
 	if !s.Required || len(s.opened) == 0 {
 		return "", 0
 	}
+	for k := range s.opened {
+		st := s.stretchSince(k)
+		if k > 0 && st.to-st.from < s.window/2 {
+			break
+		}
+		s.adjust(&st, k)
+		if s.excludes(st) >= excludeNats {
+			return "", 0
+		}
+	}
 	st := s.stretchSince(0)
 	s.adjust(&st, 0)
-	if s.excludes(st) >= excludeNats {
-		return "", 0
+	if needed = s.needed(st); needed == 0 {
+		return Unproved, 0
 	}
-	return LowTraffic, s.needed(st)
+	return LowTraffic, needed
 }
 
 // harm is how many events would be harm of the size that matters.
 func (s *stream) harm(st stretch, sd float64) float64 {
-	usual := math.Max(1, math.Exp(3*sd)/harmRatio) // a service that doubles by itself is not held to a doubling
+	usual := math.Max(1, math.Exp(3.5*sd)/harmRatio) // a service that doubles by itself is not held to a doubling
 	switch s.What {
 	case countBad:
 		return math.Min(math.Max(usual*harmRatio*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)

@@ -135,8 +135,17 @@ func (b rampBin) widened() rampBin {
 	return b
 }
 
-// rampAt is the bin at a time after the deploy.
+// rampAt is the bin at a time after the deploy. Without earlier deploys nobody knows how slow the first minutes are: a cold cache can move
+// half of the requests to another mode, so that latency is hardly evidence until the default band is over and a half.
 func (s *stream) rampAt(sec float64) rampBin {
+	if s.Ramp == nil {
+		if s.What != countSlow || s.warm <= 0 {
+			return rampBin{}
+		}
+		t := sec / s.warm.Seconds()
+		sd := 2 / (1 + math.Exp((t-1.5)*12))
+		return rampBin{Var: sd * sd}
+	}
 	for i := range s.Ramp {
 		if sec <= rampEdges[i+1] {
 			return s.Ramp[i]

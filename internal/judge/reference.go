@@ -55,15 +55,24 @@ type residual struct {
 // log is the log ratio of seen to predicted, positive where worse, and its counting variance (delta method); the control's is taken off
 // where relative.
 func (r residual) log(down, relative bool) (g, v float64) {
-	g, v = math.Log((r.y+0.5)/(r.mu+0.5)), 1/(r.mu+0.5)+1/(r.ref+0.5)
+	g, v = logRatio(r.y, r.mu, down), 1/(r.mu+0.5)+1/(r.ref+0.5)
 	if relative {
-		g -= math.Log((r.cy + 0.5) / (r.cmu + 0.5))
+		g -= logRatio(r.cy, r.cmu, down)
 		v += 1/(r.cmu+0.5) + 1/(r.cref+0.5)
 	}
 	if down {
 		g = -g
 	}
 	return g, v
+}
+
+// logRatio is the log of y/mu. Where less is worse it is twice the difference of the square roots (Anscombe, Biometrika 35, 1948), which
+// does not run away as counts near 0, as they do by chance where few are expected.
+func logRatio(y, mu float64, down bool) float64 {
+	if down {
+		return 2 * (math.Sqrt((y+0.375)/(mu+0.375)) - 1)
+	}
+	return math.Log((y + 0.5) / (mu + 0.5))
 }
 
 // residuals predicts stretches of length d from the span before them, with the lag that a bake has.

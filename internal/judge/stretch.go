@@ -160,7 +160,8 @@ func (s *stream) weighOnset(k int) float64 {
 
 // enoughIn holds back what no odds should outweigh: one step, or a handful of events.
 func (s *stream) enoughIn(st stretch) bool {
-	if st.worse < 2 {
+	switch {
+	case st.worse < 2, s.What == countRate && st.worse < 3: // two empty scrapes in a row happen
 		return false
 	}
 	return s.Down || st.y-st.null >= 5

@@ -34,9 +34,9 @@ func judgeCommand(_ context.Context, a *app, args []string) int {
 			return a.fail(fmt.Errorf("message %q before start", m.Type))
 		case m.Type == "sample":
 			b.take(m.row())
-			answer = answerOf(b.deploy.Judge())
+			answer = b.answer(b.deploy.Judge())
 		case m.Type == "end":
-			answer = answerOf(b.deploy.End())
+			answer = b.answer(b.deploy.End())
 		}
 		if err := out.Encode(answer); err != nil {
 			return a.fail(err)
@@ -50,7 +50,8 @@ type arenaAnswer struct {
 	Why     string `json:"why,omitempty"`
 }
 
-func answerOf(v judge.Verdict) arenaAnswer {
+func (b *arenaBake) answer(v judge.Verdict) arenaAnswer {
+	b.most = max(b.most, v.Evidence)
 	words := map[judge.Status]string{judge.Continue: "continue", judge.Pass: "pass", judge.Fail: "rollback", judge.Unknown: "inconclusive"}
 	word := words[v.Status]
 	if v.Status == judge.Fail && v.External { // hold: a person decides
@@ -63,7 +64,7 @@ func answerOf(v judge.Verdict) arenaAnswer {
 	for _, j := range v.Metrics {
 		why += fmt.Sprintf("; %s %.2g", j.Metric, j.Evidence)
 	}
-	return arenaAnswer{word, why}
+	return arenaAnswer{word, why + fmt.Sprintf("; most %.2g", b.most)}
 }
 
 type arenaMessage struct {
@@ -124,6 +125,7 @@ func arenaTime(sec float64) time.Time {
 type arenaBake struct {
 	deploy          *judge.Deploy
 	bounds          []float64
+	most            float64 // evidence so far
 	canary, control arenaDiffer
 }
 

@@ -76,12 +76,14 @@ type watched struct {
 	limits  *State    // nil where there are none
 	share   float64   // of the evidence
 	missing string
-	curve   []point
-	bounds  []float64
+	seen
+}
 
-	seen, seenControl float64 // s after the start: what was observed last
-	events            float64
-	last, lastControl time.Time
+// seen is what was observed of a metric, whatever its streams make of it.
+type seen struct {
+	Events      float64   `json:"events"`
+	Last        time.Time `json:"last"`
+	LastControl time.Time `json:"lastControl"`
 }
 
 // NewDeploy prepares the judgement of a deploy; histories are in the order of the metrics.
@@ -153,12 +155,11 @@ func (d *Deploy) Add(metric int, x Sample) {
 	}
 	w := d.metrics[metric]
 	x, _, ok := sane(w.kind(), x)
-	if !ok || x.From.Before(w.last) || !x.To.After(d.spec.Start) {
+	if !ok || x.From.Before(w.Last) || !x.To.After(d.spec.Start) {
 		return
 	}
-	w.last = x.To
-	w.seen = x.To.Sub(d.spec.Start).Seconds()
-	w.events += observed(w.kind(), x)
+	w.Last = x.To
+	w.Events += observed(w.kind(), x)
 	if w.limits != nil {
 		w.limits.Add(x)
 	}
@@ -175,11 +176,10 @@ func (d *Deploy) AddControl(metric int, x Sample) {
 	}
 	w := d.metrics[metric]
 	x, _, ok := sane(w.kind(), x)
-	if !ok || x.From.Before(w.lastControl) || !x.To.After(d.spec.Start) {
+	if !ok || x.From.Before(w.LastControl) || !x.To.After(d.spec.Start) {
 		return
 	}
-	w.lastControl = x.To
-	w.seenControl = x.To.Sub(d.spec.Start).Seconds()
+	w.LastControl = x.To
 	w.each(x, d.spec.Start, func(s *stream, o obs) { s.addControl(o) })
 }
 

@@ -7,8 +7,8 @@ import (
 
 // suspicious is the evidence, in nats, at which a metric that is not proved to be worse is not passed either.
 const (
-	suspicious      = 1.6 // of one metric
-	suspiciousTotal = 0.7 // of all together
+	suspicious      = 0.2 // of one metric
+	suspiciousTotal = 0.0 // of all together
 	goneShare       = 0.1 // of the window
 )
 
@@ -47,11 +47,11 @@ func (w *watched) conclude(d *Deploy) (reason string, needed float64, text strin
 		}
 		return NoCriteria, 0, w.spec.Name + " has neither a limit nor a comparison"
 	}
-	if w.events == 0 && w.level == nil {
+	if w.Events == 0 && w.level == nil {
 		return NoData, 0, w.spec.Name + " had no data in the window"
 	}
-	if end := d.spec.window(); w.seen < end-math.Max(90, goneShare*end) {
-		return NoData, 0, fmt.Sprintf("%s had no data in the last %.0f s", w.spec.Name, end-w.seen)
+	if end := d.spec.window(); w.last(&d.spec) < end-math.Max(90, goneShare*end) {
+		return NoData, 0, fmt.Sprintf("%s had no data in the last %.0f s", w.spec.Name, end-w.last(&d.spec))
 	}
 	if w.limits != nil {
 		if j := w.limits.End(); j.Status == Unknown {

@@ -60,6 +60,14 @@ func (w *watched) learn(d *DeploySpec, h History) {
 	if w.flow == nil {
 		w.flow = w.newStream(d, h, streamFit{What: countRate, Down: true})
 	}
+	w.link()
+}
+
+// link lets the streams see the metric's load.
+func (w *watched) link() {
+	if w.flow == nil && len(w.streams) > 0 && w.streams[0].What == countRate && w.streams[0].Down {
+		w.flow = w.streams[0]
+	}
 	for _, s := range w.streams {
 		if s != w.flow {
 			s.flow = w.flow
@@ -102,9 +110,7 @@ func (w *watched) followRate(d *DeploySpec, h History) {
 		return
 	}
 	w.follow(d, h, streamFit{What: countRate, Down: down, Share: 1, Required: true})
-	if down {
-		w.flow = w.streams[0]
-	}
+	w.link()
 }
 
 // newStream learns a stream from history: reference, noise, warm-up, and how it would have judged history.
@@ -116,6 +122,9 @@ func (w *watched) newStream(d *DeploySpec, h History, f streamFit) *stream {
 	}
 	p := newPast(reduceAll(f.What, f.Bound, h.Before, d.Start), reduceAll(f.What, f.Bound, h.Control, d.Start), f.Down)
 	s.Ref, s.Noise = p.refer(s.window)
+	if f.What == countRate {
+		s.Idle, s.Clump = p.idle(), p.dispersion()
+	}
 	s.Ramp = s.learnFrom(h.Previous)
 	s.Penalty = s.replay(p)
 	p.incident(&s.Ref, &s.Noise)
@@ -141,11 +150,12 @@ func (s *stream) replay(p *past) float64 {
 	if back > (p.to-p.from)*0.9 {
 		back = 0
 	}
-	stride := math.Max(bake, (p.to-p.from)/60)
+	stride := p.whole(math.Max(bake, (p.to-p.from)/60))
 	for t := p.from + back; t+bake <= p.to+1e-3; t += stride {
 		top := 0.0
-		for _, onset := range []float64{0, bake / 3, 2 * bake / 3} {
+		for _, onset := range []float64{0, p.floor(bake / 3), p.floor(2 * bake / 3)} {
 			for _, d := range lengths {
+				d = p.whole(d)
 				if d < p.step*2 || onset+d > bake+1e-3 {
 					continue
 				}

@@ -9,14 +9,19 @@ import (
 // level judges a gauge (saturation, queue length) by the mean of its values against the highest that was usual before the deploy, in
 // units of the gauge's own spread. It is slow on purpose: a gauge says less about harm than what users see.
 type level struct {
-	Mean    float64 `json:"mean"`
-	High    float64 `json:"high"`   // what is not held against the release
-	Spread  float64 `json:"spread"` // sd of five minutes' means
-	Enough  bool    `json:"enough"`
-	steps   []obs   // Y: mean of the values; N: how many
+	levelFit
+	after   []obs // Y: sum of the values; N: how many
 	window  float64
 	longest float64 // s beyond High, now
 	streak  int
+}
+
+// levelFit is what is known before the first sample.
+type levelFit struct {
+	Mean   float64 `json:"mean"`
+	High   float64 `json:"high"`   // what is not held against the release
+	Spread float64 `json:"spread"` // sd of five minutes' means
+	Enough bool    `json:"enough"`
 }
 
 const (
@@ -64,11 +69,13 @@ func meanOf(x Sample, start time.Time) obs {
 }
 
 func (l *level) add(x Sample, start time.Time) {
-	if len(x.Values) == 0 {
-		return
+	if len(x.Values) > 0 {
+		l.push(meanOf(x, start))
 	}
-	o := meanOf(x, start)
-	l.steps = append(l.steps, o)
+}
+
+func (l *level) push(o obs) {
+	l.after = append(l.after, o)
 	if o.Y/o.N <= l.High {
 		l.longest, l.streak = 0, 0
 		return
@@ -83,7 +90,7 @@ func (l *level) weigh(load float64) float64 {
 		return 0
 	}
 	if load > loaded { // more traffic, more of everything
-		n := l.steps[len(l.steps)-1]
+		n := l.after[len(l.after)-1]
 		if n.Y/n.N < l.High*math.Max(1, math.Sqrt(load)) {
 			return 0
 		}

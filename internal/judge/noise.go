@@ -30,7 +30,7 @@ func (p *past) measure(span, bake float64) noise {
 	n := noise{Phi: 1}
 	known := 0
 	for _, d := range noiseLengths {
-		rs := p.residuals(span, math.Max(d, p.step), math.Max(bake, d))
+		rs := p.residuals(span, p.whole(d), math.Max(bake, d))
 		shared, phi, ok := spread(rs, p.down, false)
 		if ok {
 			known++

@@ -84,16 +84,20 @@ func (p *past) residuals(span, d, bake float64) (rs []residual) {
 		back = 0
 	}
 	first := p.from + back
-	stride := math.Max(math.Max(p.step, d/2), (length-back-d)/most)
+	stride := p.whole(math.Max(d/2, (length-back-d)/most))
 	lag := math.Max(0, math.Min(bake-d, 1800))
 	for i, t := 0, first; t+d <= p.to+1e-3; i, t = i+1, t+stride {
-		l := []float64{0, lag / 2, lag}[i%3]
+		l := []float64{0, p.floor(lag / 2), p.floor(lag)}[i%3]
 		if r, ok := p.residual(t, d, t-l, span); ok {
 			rs = append(rs, r)
 		}
 	}
 	return rs
 }
+
+// whole rounds a length up to whole steps, floor down: a stretch that cuts steps loses them.
+func (p *past) whole(d float64) float64 { return p.step * math.Max(1, math.Ceil(d/p.step-1e-9)) }
+func (p *past) floor(d float64) float64 { return p.step * math.Floor(d/p.step+1e-9) }
 
 // residual compares [t, t+d] with the span that ends at end.
 func (p *past) residual(t, d, end, span float64) (r residual, ok bool) {

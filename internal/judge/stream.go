@@ -89,6 +89,8 @@ type streamFit struct {
 	Ref      reference `json:"ref"`
 	Noise    noise     `json:"noise"`
 	Ramp     []rampBin `json:"ramp,omitempty"`    // learned warm-up; none: the default band
+	Idle     float64   `json:"idle,omitempty"`    // s, the longest that history went without an event
+	Clump    float64   `json:"clump,omitempty"`   // of a rate: variance of a minute over that of independent events
 	Penalty  float64   `json:"penalty,omitempty"` // nats that history, replayed, showed to be no evidence
 }
 

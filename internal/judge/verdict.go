@@ -45,15 +45,19 @@ func (d *Deploy) look(last bool) Verdict {
 	if rest > 1e-9 {
 		total = logAdd(total, math.Log(rest))
 	}
+	dead, nats, since := d.died()
 	v.Evidence = math.Exp(math.Min(total, 690))
 	switch {
 	case top != nil && total >= math.Log(1/d.spec.Alpha)-slack:
 		v.Status, v.Metric, v.External = Fail, top.spec.Name, why.outside
 		v.Sentence = top.tell(why, v.Evidence)
+	case dead != nil && nats >= math.Log(1/(deadShare*d.spec.Alpha)):
+		v.Status, v.Metric = Fail, dead.spec.Name
+		v.Sentence = fmt.Sprintf("%s: none since %.0f s after the deploy", dead.spec.Name, since)
 	case d.vanished() != nil:
 		w := d.vanished()
 		v.Status, v.Metric = Fail, w.spec.Name
-		v.Sentence = fmt.Sprintf("%s is gone for %.0f s while the control still reports", w.spec.Name, w.seenControl-w.seen)
+		v.Sentence = fmt.Sprintf("%s is gone for %.0f s while the control still reports", w.spec.Name, w.missed(d))
 	case last:
 		d.conclude(&v, total)
 	}
@@ -66,15 +70,41 @@ const goneAfter = 225 // s without any sample of the new version, while the cont
 func (d *Deploy) vanished() *watched {
 	var gone *watched
 	for _, w := range d.metrics {
-		if w.lastControl.IsZero() {
+		if w.LastControl.IsZero() {
 			continue
 		}
-		if w.seenControl-w.seen < goneAfter {
+		if w.missed(d) < goneAfter {
 			return nil
 		}
 		gone = w
 	}
 	return gone
+}
+
+// last is when the metric was seen last, s after the deploy.
+func (w *watched) last(d *DeploySpec) float64 {
+	if w.Last.Before(d.Start) {
+		return 0
+	}
+	return w.Last.Sub(d.Start).Seconds()
+}
+
+// missed is for how long the control reported alone, s.
+func (w *watched) missed(d *Deploy) float64 {
+	return w.LastControl.Sub(d.spec.Start).Seconds() - w.last(&d.spec)
+}
+
+// died is a metric whose traffic ended.
+func (d *Deploy) died() (w *watched, nats, since float64) {
+	for _, m := range d.metrics {
+		if m.spec.Kind != Rates || m.spec.DryRun || len(m.streams) == 0 {
+			continue
+		}
+		if n, from := m.streams[0].dead(); n > nats {
+			w, nats, since = m, n, from
+		}
+	}
+	return w, nats, since
 }
 
 func (w *watched) weigh(d *Deploy) weighed {

@@ -48,6 +48,7 @@ func commands() map[string]command {
 		"backtest": {backtestCommand, "replay the bake over past deploys: what would it have said?"},
 		"schema":   {schemaCommand, "print the JSON Schema of bakegate.yaml"},
 		"version":  {versionCommand, "print the version"},
+		"judge":    {judgeCommand, "answer the judge arena"},
 	}
 }
 

@@ -45,6 +45,7 @@ type Sample struct {
 	Bad     float64   `json:"bad,omitempty"`
 	Total   float64   `json:"total,omitempty"`
 	Buckets []Bucket  `json:"buckets,omitempty"` // by Le ascending, the last is +Inf; counts of the bucket alone, not cumulative
+	Of      float64   `json:"of,omitempty"`      // of a rate: the requests that its Total events are counted among
 	Values  []float64 `json:"values,omitempty"`  // of a gauge or boolean: one per series, or one per scrape of a single series
 }
 

@@ -20,6 +20,11 @@ func sane(kind Kind, x Sample) (out Sample, clipped, ok bool) {
 			x.Bad = x.Total
 		}
 		x.Buckets, x.Values = nil, nil
+	case Rates:
+		if !isCount(x.Total) || !isCount(x.Of) {
+			return x, false, false
+		}
+		x.Bad, x.Buckets, x.Values = 0, nil, nil
 	case Histogram:
 		x.Bad, x.Total, x.Values = 0, 0, nil
 		if !saneBuckets(x.Buckets) {
@@ -86,7 +91,7 @@ func history(kind Kind, before []Sample) []Sample {
 // observed is how many events, or values, a sample holds.
 func observed(kind Kind, x Sample) float64 {
 	switch kind {
-	case Proportion:
+	case Proportion, Rates:
 		return x.Total
 	case Histogram:
 		return math.Max(0, above(x, 0).total)

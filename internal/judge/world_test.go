@@ -76,18 +76,18 @@ type service struct {
 	histStep float64
 }
 
-type stream struct {
+type traffic struct {
 	service
 	r    *rand.Rand
 	mood float64
 }
 
-func (v service) with(seed uint64) *stream {
+func (v service) with(seed uint64) *traffic {
 	r := rand.New(rand.NewPCG(seed, 7))
-	return &stream{service: v, r: r, mood: r.NormFloat64()}
+	return &traffic{service: v, r: r, mood: r.NormFloat64()}
 }
 
-func (v *stream) draw(from, dt float64) Sample {
+func (v *traffic) draw(from, dt float64) Sample {
 	rho := math.Exp(-dt / 600)
 	v.mood = rho*v.mood + math.Sqrt(1-rho*rho)*v.r.NormFloat64()
 	n := poisson(v.r, v.rps*dt)
@@ -105,7 +105,7 @@ func (v *stream) draw(from, dt float64) Sample {
 	return Sample{From: at(from), To: at(from + dt), Total: n, Bad: binomial(v.r, n, math.Min(p, 1))}
 }
 
-func (v *stream) before() []Sample {
+func (v *traffic) before() []Sample {
 	var out []Sample
 	for t := -v.history; t < 0; t += v.histStep {
 		out = append(out, v.draw(t, v.histStep))
@@ -114,7 +114,7 @@ func (v *stream) before() []Sample {
 }
 
 // bake runs a deploy to its first failure or its end.
-func (v *stream) bake(spec Spec) (j Judgement, sec float64) {
+func (v *traffic) bake(spec Spec) (j Judgement, sec float64) {
 	spec.Start, spec.End = deployed, at(v.window)
 	s := New(spec, v.before())
 	for t := 0.0; t < v.window; t += v.step {

@@ -1,0 +1,84 @@
+package judge
+
+import "math"
+
+// Death is told from counts alone: no event at all for so long that chance explains it in less than a part of alpha, over the whole
+// bake. Given phi, the variance of a minute's events over that of independent ones, a stretch where mu are expected is empty with
+// chance e^(-mu ln(phi)/(phi-1)) (negative binomial), and a run of empty steps may begin at each step of the bake (union bound). Noise
+// that multiplies the rate makes it small, never nothing, so that it is not allowed for beyond phi.
+const (
+	deadShare = 0.5 // of alpha; the other metrics and sizes of harm share a budget of their own
+	deadSteps = 3   // two empty scrapes in a row happen
+)
+
+// dead is the log of 1/p that the present run of empty steps is chance, and since when.
+func (s *stream) dead() (nats, since float64) {
+	n := len(s.after)
+	i := n
+	for i > 0 && s.after[i-1].Y == 0 {
+		i--
+	}
+	if n-i < deadSteps || !s.Down || s.What != countRate {
+		return 0, 0
+	}
+	var st stretch
+	st.from, st.to = math.Max(0, s.after[i].From), s.after[n-1].To
+	for _, o := range s.after[i:] {
+		mu, null := s.expect(o)
+		st.mu, st.null = st.mu+mu, st.null+null
+		st.ramp += mu * math.Sqrt(s.rampAt((math.Max(0, o.From)+o.To)/2).Var)
+	}
+	if !(st.mu > 0) || st.to-st.from <= 1.5*s.Idle {
+		return 0, 0
+	}
+	least := math.Max(0, 1-2*st.ramp/st.mu) // where earlier deploys began with little traffic
+	mu := st.null * least
+	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
+		y, k := s.control.sum(st.from, st.to)
+		if cmu := k * s.Ref.Control; cmu > 0 {
+			mu *= math.Min(1.5, (y+5)/(cmu+5))
+		}
+	}
+	if s.Noise.Incident > 0 {
+		mu /= 2
+	}
+	phi := math.Max(1.02, s.Clump)
+	step := (st.to - st.from) / float64(n-i)
+	return mu*math.Log(phi)/(phi-1) - math.Log(1+s.window/step), st.from
+}
+
+// idle is the longest that history went without an event, s.
+func (p *past) idle() (longest float64) {
+	from := math.Inf(-1)
+	for _, o := range p.own.obs {
+		if o.Y > 0 || o.From > from+3*p.step && from > math.Inf(-1) && longest == 0 {
+			from = o.To
+			continue
+		}
+		if !math.IsInf(from, -1) {
+			longest = math.Max(longest, o.To-from)
+		}
+	}
+	return longest
+}
+
+// dispersion is the variance of a minute's events over the Poisson one, about half an hour's mean or what the control predicts.
+func (p *past) dispersion() float64 {
+	rs := p.residuals(1800, p.whole(60), 0)
+	got, want := 0.0, 0.0
+	for _, r := range rs {
+		mu := r.mu
+		v := mu + mu*mu/(r.ref+1)
+		if r.cmu > 0 {
+			mu *= (r.cy + 1) / (r.cmu + 1)
+			v = mu + mu*mu*(1/(r.cy+1)+1/(r.ref+1)+1/(r.cref+1))
+		}
+		e := r.y - mu
+		got += math.Min(e*e, 25*v)
+		want += v
+	}
+	if len(rs) < 20 || !(want > 0) {
+		return 2
+	}
+	return math.Max(1, got/want)
+}

@@ -1,0 +1,142 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+)
+
+// suspicious is the evidence, in nats, at which a metric that is not proved to be worse is not passed either.
+const (
+	suspicious      = 0.2 // of one metric
+	suspiciousTotal = 0.0 // of all together
+	goneShare       = 0.1 // of the window
+)
+
+// conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.
+func (d *Deploy) conclude(v *Verdict, total float64) {
+	v.Status = Pass
+	judged := false
+	for _, w := range d.metrics {
+		if w.spec.DryRun {
+			continue
+		}
+		judged = judged || w.judged()
+		reason, needed, text := w.conclude(d)
+		if reason == "" || reason != Unproved && w.spec.Optional {
+			continue
+		}
+		if v.Status == Pass || reason == Unproved && v.Reason != Unproved {
+			v.Status, v.Reason, v.Metric, v.Needed, v.Sentence = Unknown, reason, w.spec.Name, needed, text
+		}
+	}
+	switch {
+	case !judged:
+		v.Status, v.Reason, v.Sentence = Unknown, NoCriteria, "nothing is judged"
+	case v.Status == Pass && total > suspiciousTotal:
+		v.Status, v.Reason, v.Sentence = Unknown, Unproved, "it looks worse than it was, and that is not proved"
+	case v.Status == Pass:
+		v.Sentence = "harm is excluded"
+	}
+}
+
+// conclude says why a metric does not pass; "" where it does.
+func (w *watched) conclude(d *Deploy) (reason string, needed float64, text string) {
+	if !w.judged() {
+		if w.spec.Compare && w.missing != "" {
+			return NoBaseline, 0, w.spec.Name + ": " + w.missing
+		}
+		return NoCriteria, 0, w.spec.Name + " has neither a limit nor a comparison"
+	}
+	if w.Events == 0 && w.level == nil {
+		return NoData, 0, w.spec.Name + " had no data in the window"
+	}
+	if end := d.spec.window(); w.last(&d.spec) < end-math.Max(90, goneShare*end) {
+		return NoData, 0, fmt.Sprintf("%s had no data in the last %.0f s", w.spec.Name, end-w.last(&d.spec))
+	}
+	if w.limits != nil {
+		if j := w.limits.End(); j.Status == Unknown {
+			return j.Reason, j.Needed, j.Sentence
+		}
+	}
+	for _, s := range w.streams {
+		if reason, needed = s.conclude(); reason != "" {
+			return reason, needed, fmt.Sprintf("%s (%s): %s, needs about %s more events", w.spec.Name, s.What, reason, about(needed))
+		}
+	}
+	if w.level != nil && w.level.Enough && w.level.streak >= levelSteps {
+		return Unproved, 0, w.spec.Name + " is higher than it was"
+	}
+	return "", 0, ""
+}
+
+func (s *stream) conclude() (reason string, needed float64) {
+	if f := s.weighOnsets(); f.logE > suspicious {
+		return Unproved, 0
+	}
+	if !s.Required || len(s.opened) == 0 {
+		return "", 0
+	}
+	for k := range s.opened {
+		st := s.stretchSince(k)
+		if k > 0 && st.to-st.from < s.window/2 {
+			break
+		}
+		s.adjust(&st, k)
+		if s.excludes(st) >= excludeNats {
+			return "", 0
+		}
+	}
+	st := s.stretchSince(0)
+	s.adjust(&st, 0)
+	if needed = s.needed(st); needed == 0 {
+		return Unproved, 0
+	}
+	return LowTraffic, needed
+}
+
+// harm is how many events would be harm of the size that matters.
+func (s *stream) harm(st stretch, sd float64) float64 {
+	usual := math.Max(1, math.Exp(3.5*sd)/harmRatio) // a service that doubles by itself is not held to a doubling
+	switch s.What {
+	case countBad:
+		return math.Min(math.Max(usual*harmRatio*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
+	case countSlow:
+		return math.Min(math.Max(usual*harmSlow*st.mu, st.mu+harmAdd*st.n), (st.mu+st.n)/2)
+	}
+	if s.Down {
+		return st.mu / harmRatio / usual
+	}
+	return st.mu * harmRatio * usual
+}
+
+// excludes is by how many nats that harm explains the counts worse than what is seen does.
+func (s *stream) excludes(st stretch) float64 {
+	if !(st.mu > 0) {
+		return 0
+	}
+	relative := st.cmu > 0
+	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative) + st.ramp*st.ramp/(st.mu*st.mu))
+	known := math.Min(0.05, 1/(s.Ref.Events/s.Noise.Phi+0.5)) // harm that is absolute needs no baseline
+	a := 1 / (sd*sd + known)
+	mean := s.effects(st)[0].mean
+	m := s.harm(st, sd) * mean
+	if s.Down == (st.y < m) {
+		return 0
+	}
+	phi := s.Noise.Phi
+	y := math.Max(st.y, 1e-9) / phi
+	return negative(y, y, a) - negative(y, m/phi, a)
+}
+
+// needed is how many more events, at the rate seen so far, would exclude harm; 0 where no number would.
+func (s *stream) needed(st stretch) float64 {
+	for f := 1.25; f < 1e6; f *= 1.25 {
+		x := st
+		x.y, x.n, x.mu, x.null, x.ramp = st.y*f, st.n*f, st.mu*f, st.null*f, st.ramp*f
+		x.cy, x.cmu = st.cy*f, st.cmu*f
+		if s.excludes(x) >= excludeNats {
+			return math.Ceil(st.n * (f - 1))
+		}
+	}
+	return 0
+}

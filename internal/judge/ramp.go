@@ -1,0 +1,155 @@
+package judge
+
+import "math"
+
+// A service warms up, or gets its traffic pod by pod, in a way of its own, which its earlier deploys show: a step, a sawtooth, a decay.
+// Its shape is learnt bin by bin, as the log of the ratio to what was expected, with the spread between the deploys.
+
+// rampEdges are in s after the deploy.
+var rampEdges = []float64{0, 15, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900, 1200, 1800, math.Inf(1)}
+
+// rampBin is one stretch after a deploy.
+type rampBin struct {
+	Log float64 `json:"log"` // mean log ratio
+	Var float64 `json:"var"` // of what one more deploy adds to it
+}
+
+func (b rampBin) factor() float64 { return math.Exp(b.Log) }
+
+// rampPart is how much of the height of a warm-up may be another one next time, whatever five deploys say.
+const rampPart = 0.25
+
+// earlier is one deploy of the past, reduced.
+type earlier struct{ own, control *track }
+
+// learnRamp fits the bins; nil where no deploy shows anything.
+func learnRamp(es []earlier, down bool, n *noise) []rampBin {
+	var bins []rampBin
+	any := false
+	for i := 0; i+1 < len(rampEdges); i++ {
+		b, ok := rampOf(es, rampEdges[i], rampEdges[i+1], down, n)
+		if !ok && len(bins) > 0 {
+			b = bins[len(bins)-1]
+		}
+		any = any || ok
+		bins = append(bins, b)
+	}
+	if !any {
+		return nil
+	}
+	return bins
+}
+
+func rampOf(es []earlier, from, to float64, down bool, n *noise) (rampBin, bool) {
+	var rs []residual
+	for _, e := range es {
+		if r, ok := e.after(from, math.Min(to, 1e9)); ok {
+			rs = append(rs, r)
+		}
+	}
+	if len(rs) == 0 {
+		return rampBin{}, false
+	}
+	y, mu := 0.0, 0.0
+	for _, r := range rs {
+		m := r.expected()
+		y, mu = y+r.y, mu+m
+	}
+	log := math.Log((y + 1) / (mu + 1))
+	d := math.Min(to, from+1800) - from
+	tau2 := n.at(d, rs[0].cmu > 0)
+	return rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}.widened(), true
+}
+
+// after compares a stretch after an earlier deploy with the time before it, and with its control.
+func (e earlier) after(from, to float64) (r residual, ok bool) {
+	y, k := sumOver(e.own, from, to)
+	ry, rk := e.own.sum(-1e9, 0)
+	if !(k > 0) || !(rk > 0) {
+		return r, false
+	}
+	r = residual{y: y, mu: k * (ry + 0.5) / (rk + 1), ref: ry}
+	if e.control != nil && len(e.control.obs) > 0 {
+		cy, ck := sumOver(e.control, from, to)
+		rcy, rck := e.control.sum(-1e9, 0)
+		if rck > 0 {
+			r.cy, r.cmu, r.cref = cy, ck*(rcy+0.5)/(rck+1), rcy
+		}
+	}
+	return r, true
+}
+
+// sumOver adds what was observed in steps whose middle is in (from, to].
+func sumOver(t *track, from, to float64) (y, n float64) {
+	for _, o := range t.obs {
+		if mid := (o.From + o.To) / 2; mid > from && mid <= to && o.To > 0 {
+			y, n = y+o.Y, n+o.N
+		}
+	}
+	return y, n
+}
+
+// expected is the prediction, moved with the control as far as that has events.
+func (r residual) expected() float64 {
+	if !(r.cmu > 0) {
+		return r.mu
+	}
+	return r.mu * (r.cy + 5) / (r.cmu + 5)
+}
+
+// shrink takes off what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
+// that was better after its deploys is not held to that.
+func shrink(log float64, down bool, chance float64) float64 {
+	if down == (log > 0) || log == 0 {
+		return 0
+	}
+	return log * math.Max(0, 1-chance/(log*log))
+}
+
+// betweenDeploys is the variance between deploys beyond counting and the service's usual noise (DerSimonian & Laird, 1986), enlarged for
+// being known from few of them: by the ratio of Student's to the normal quantile at 1%, squared.
+func betweenDeploys(rs []residual, log, tau2 float64) float64 {
+	got, want := 0.0, 0.0
+	for _, r := range rs {
+		m := r.expected() * math.Exp(log)
+		counts := m + m*m/(r.ref+0.5)
+		if r.cmu > 0 {
+			counts += m * m / (r.cmu + 5)
+		}
+		got += (r.y-m)*(r.y-m) - counts - tau2*m*m
+		want += m * m
+	}
+	if !(want > 0) {
+		return 0
+	}
+	k := float64(len(rs))
+	few := 1.0
+	if k < 30 {
+		few = math.Pow(1+2.2/math.Max(1, k-1.5), 2)
+	}
+	return math.Min(4, math.Max(0, got/want)*(1+1/k)*few)
+}
+
+func (b rampBin) widened() rampBin {
+	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2))
+	return b
+}
+
+// rampAt is the bin at a time after the deploy. Without earlier deploys nobody knows how slow the first minutes are: a cold cache can move
+// half of the requests to another mode, so that latency is hardly evidence until the default band is over and a half.
+func (s *stream) rampAt(sec float64) rampBin {
+	if s.Ramp == nil {
+		if s.What != countSlow || s.warm <= 0 {
+			return rampBin{}
+		}
+		t := sec / s.warm.Seconds()
+		sd := 2 / (1 + math.Exp((t-1.5)*12))
+		return rampBin{Var: sd * sd}
+	}
+	for i := range s.Ramp {
+		if sec <= rampEdges[i+1] {
+			return s.Ramp[i]
+		}
+	}
+	return rampBin{}
+}

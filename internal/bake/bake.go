@@ -38,6 +38,7 @@ type bake struct {
 	serving  time.Time
 	sources  []*source
 	watches  []*watch
+	joint    *joint
 	findings []verdict.Finding // beside those of the metrics
 	cancel   context.CancelCauseFunc
 }
@@ -126,6 +127,7 @@ func (b *bake) askSuperseded(ctx context.Context) error {
 // prepare makes a watch for each metric, and a source for the metrics of one backend.
 func (b *bake) prepare() {
 	byName := map[string]*source{}
+	defer b.together()
 	for _, m := range b.Options.Metrics {
 		s := byName[m.From]
 		if s == nil {
@@ -139,6 +141,28 @@ func (b *bake) prepare() {
 		for _, q := range w.queries {
 			s.byQuery[q.ID] = w
 		}
+	}
+}
+
+// together puts the metrics under one judgement.
+func (b *bake) together() {
+	spec := judge.DeploySpec{Alpha: float64(b.Options.Alpha), Start: b.serving}
+	for _, w := range b.watches {
+		spec.Metrics = append(spec.Metrics, w.metricSpec())
+		spec.WarmUp, spec.End = max(spec.WarmUp, w.spec.WarmUp), later(spec.End, w.spec.End)
+	}
+	make_ := b.newDeploy
+	if make_ == nil {
+		make_ = newDeploy
+	}
+	b.joint = newJoint(spec, make_)
+	for i, w := range b.watches {
+		w.index, w.joint = i, b.joint
+		w.settle()
+		b.joint.observe(i, w.samples) // of an earlier process
+	}
+	for _, s := range b.sources {
+		s.joint = b.joint
 	}
 }
 
@@ -167,7 +191,7 @@ func (b *bake) source(name string) metric.Source {
 func (b *bake) newSource(name string) *source {
 	src := b.source(name)
 	s := &source{name: name, src: src, history: src.Traits().History, step: b.Options.Step, from: b.serving, byQuery: map[string]*watch{}, once: b.Once}
-	s.failed = func(*watch) { b.cancel(errDecided) }
+	s.decided = func(v judge.Verdict) { b.decide(v) }
 	if now := time.Now(); !s.history && now.Sub(s.from) > s.step {
 		b.observer.tell(Event{Kind: EventNote, Text: fmt.Sprintf("%s has no history: what happened in the %s since %s is unknown, its window begins now", name, short(now.Sub(s.from)), clock24(s.from))})
 		s.from = now
@@ -219,6 +243,16 @@ func (b *bake) judge() func(judge.Spec, []judge.Sample) judging {
 		return b.newJudge
 	}
 	return newJudge
+}
+
+// decide ends the bake because of a metric.
+func (b *bake) decide(v judge.Verdict) {
+	for _, w := range b.watches {
+		if w.Name == v.Metric {
+			w.decides(v)
+		}
+	}
+	b.cancel(errDecided)
 }
 
 func (w *watch) hasFailed() bool {

@@ -157,10 +157,10 @@ func (s *source) fetchHistory(ctx context.Context, ws []*watch, c *chunks) bool 
 		for _, x := range series[w] {
 			points += len(x.Points)
 		}
-		if w.takeHistory(series[w], to) {
-			s.failed(w)
-			return false
-		}
+		w.takeHistory(series[w], to)
+	}
+	if s.look(ws) {
+		return false
 	}
 	if !answered && c.length > smallestChunk && tooMuch(failed) {
 		c.length = max(c.length/4, smallestChunk)
@@ -189,8 +189,8 @@ func (w *watch) historyFailed(t *trouble) {
 	w.before.trouble = t
 }
 
-// takeHistory counts one chunk. It reports whether the metric failed: the last chunk lets the judge compare.
-func (w *watch) takeHistory(series []metric.Series, to time.Time) bool {
+// takeHistory counts one chunk. The last one lets the judge compare.
+func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.before
@@ -204,11 +204,22 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) bool {
 		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
 	}
 	if to.Before(b.to) {
-		return false
+		return
 	}
 	b.done = true
 	w.historyDone()
-	return w.judge()
+	w.settle()
+	w.explain()
+}
+
+// settle tells the judgement of all what is known of the time before the deploy, once no more will be.
+func (w *watch) settle() {
+	switch b := w.before; {
+	case b == nil:
+		w.joint.settle(w.index, judge.History{})
+	case b.done:
+		w.joint.settle(w.index, judge.History{Before: b.samples})
+	}
 }
 
 // historyDone looks at the whole baseline: counts that do not fit are nothing to compare with.

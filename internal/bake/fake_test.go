@@ -182,6 +182,39 @@ func (j *judges) make(spec judge.Spec, before []judge.Sample) judging {
 	return c
 }
 
+// countingTogether fails where one of its metrics does.
+type countingTogether struct{ each []*counting }
+
+func (j *judges) together(spec judge.DeploySpec, hs []judge.History) deployJudge {
+	c := &countingTogether{}
+	for i, m := range spec.Metrics {
+		c.each = append(c.each, &counting{spec: m.Spec, before: hs[i].Before})
+	}
+	return c
+}
+
+func (c *countingTogether) Add(i int, s judge.Sample)    { c.each[i].Add(s) }
+func (c *countingTogether) AddControl(int, judge.Sample) {}
+
+func (c *countingTogether) look(at func(*counting) judge.Judgement) judge.Verdict {
+	v := judge.Verdict{Status: judge.Continue}
+	for _, m := range c.each {
+		j := at(m)
+		switch {
+		case j.Status == judge.Fail:
+			return judge.Verdict{Status: judge.Fail, Metric: m.spec.Name, Sentence: j.Sentence}
+		case j.Status == judge.Unknown:
+			v = judge.Verdict{Status: judge.Unknown, Metric: m.spec.Name, Reason: j.Reason, Sentence: j.Sentence}
+		case j.Status == judge.Pass && v.Status == judge.Continue:
+			v.Status = judge.Pass
+		}
+	}
+	return v
+}
+
+func (c *countingTogether) Judge() judge.Verdict { return c.look((*counting).Judge) }
+func (c *countingTogether) End() judge.Verdict   { return c.look((*counting).End) }
+
 const (
 	badText   = `http_requests_total{code=~"5.."}`
 	totalText = `http_requests_total`
@@ -208,7 +241,7 @@ func errorsMetric() Metric {
 func plan(src metric.Source, js *judges, ms ...Metric) Plan {
 	now := time.Now()
 	o := Options{Metrics: ms, Sources: map[string]Spec{"prom": {Source: src}}, Baseline: Baseline{Window: 3 * time.Hour}}.WithDefaults()
-	return Plan{Options: o, Sources: map[string]metric.Source{"prom": src}, Deploy: release.Deploy{Started: now.Add(-time.Minute), Finished: now}, newJudge: js.make}
+	return Plan{Options: o, Sources: map[string]metric.Source{"prom": src}, Deploy: release.Deploy{Started: now.Add(-time.Minute), Finished: now}, newJudge: js.make, newDeploy: js.together}
 }
 
 // refusing answers short ranges only.

@@ -22,11 +22,15 @@ func (b *bake) conclude(r *Result) {
 		}
 	}
 	over := !r.Aborted && r.Superseded == "" && !r.Pending && decided == ""
+	var v judge.Verdict
+	if over && b.joint != nil {
+		v = b.end()
+	}
 	for _, w := range b.watches {
 		w.mu.Lock()
 		gaps := w.gaps(over)
 		r.Gaps = append(r.Gaps, gaps...)
-		f, j := w.conclude(over, gaps)
+		f, j := w.conclude(over, gaps, v)
 		w.mu.Unlock()
 		if j != nil {
 			r.Judgements = append(r.Judgements, *j)
@@ -98,7 +102,7 @@ func gapNote(name string, gs []Gap) (verdict.Finding, bool) {
 
 // conclude is the metric's finding and judgement. What is proved stays proved; what the data cannot carry is unknown, with the
 // reason; everything else is the judge's.
-func (w *watch) conclude(over bool, gaps []Gap) (verdict.Finding, *judge.Judgement) {
+func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Finding, *judge.Judgement) {
 	if w.failed {
 		return w.judged(*w.latest), w.latest
 	}
@@ -112,9 +116,6 @@ func (w *watch) conclude(over bool, gaps []Gap) (verdict.Finding, *judge.Judgeme
 		}
 		return f, w.latest
 	}
-	if w.before != nil && !w.before.done { // it never came: judged as one without
-		w.before.done, w.before.samples = true, nil
-	}
 	if !w.ready() {
 		return w.unknown(&trouble{judge.NoCriteria, "neither a limit nor a comparison", "give the metric a limit: or compare: before"}), nil
 	}
@@ -123,9 +124,41 @@ func (w *watch) conclude(over bool, gaps []Gap) (verdict.Finding, *judge.Judgeme
 	}
 	j := w.state.End()
 	j.Metric = w.Name
+	j = w.ended(j, v)
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
 	return w.judged(j), &j
+}
+
+// end has all together look for the last time.
+func (b *bake) end() judge.Verdict {
+	for _, w := range b.watches {
+		w.mu.Lock()
+		if w.before != nil && !w.before.done { // it never came: judged as one without
+			w.before.done, w.before.samples = true, nil
+			w.settle()
+		}
+		w.explain()
+		w.mu.Unlock()
+	}
+	return b.joint.end()
+}
+
+// ended is what a metric comes to at the end, in view of what all together come to.
+func (w *watch) ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
+	alone := j.Status
+	j = w.inView(j, v)
+	switch {
+	case j.Status == judge.Fail:
+	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
+		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
+		j.Sentence = w.Name + ": over all metrics and the whole window, harm of the size that matters is excluded"
+	case v.Status == judge.Unknown && v.Metric == w.Name && alone != judge.Unknown:
+		j.Status, j.Reason, j.Needed, j.Sentence = judge.Unknown, v.Reason, v.Needed, v.Sentence
+	case alone == judge.Fail: // and all together are not sure
+		j.Status, j.Reason = judge.Unknown, judge.Unproved
+	}
+	return j
 }
 
 // noEvidence is why what was observed cannot be judged at all.

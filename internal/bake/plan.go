@@ -27,14 +27,8 @@ type Plan struct {
 	// Superseded says whether another deploy took over, and which. It is asked at the start and then once a minute. nil: never.
 	Superseded func(context.Context) (by string, yes bool, err error)
 
-	newJudge func(judge.Spec, []judge.Sample) judging
-}
-
-// judging is the part of judge.State that the bake uses.
-type judging interface {
-	Add(judge.Sample)
-	Judge() judge.Judgement
-	End() judge.Judgement
+	newJudge  func(judge.Spec, []judge.Sample) judging // nil: judge.New
+	newDeploy func(judge.DeploySpec, []judge.History) deployJudge
 }
 
 // Resume is what an earlier process of the same bake left in its journal, by the metric's name.

@@ -98,3 +98,6 @@ func (m Metric) counts(g grid, history bool, sel *selection) counts {
 	}
 	return &values{grid: g, one: m.Expr != ""}
 }
+
+// metricSpec is the metric as the judgement of all takes it.
+func (w *watch) metricSpec() judge.MetricSpec { return judge.MetricSpec{Spec: w.spec} }

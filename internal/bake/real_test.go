@@ -81,7 +81,7 @@ func TestRulesOnRealPrometheus(t *testing.T) {
 			}
 			m := Metric{Name: "errors", Bad: Text(tt.badText), Total: `http_requests_total{app="$service"}`, Compare: "before", Limit: &Limit{Max: Bound{V: 0.01, Set: true, Text: "1%"}}}
 			o := Options{Metrics: []Metric{m}, Sources: map[string]Spec{"prom": {Source: src}}, Baseline: Baseline{Window: 3 * time.Hour}}.WithDefaults()
-			r := Run(t.Context(), Plan{Options: o, Sources: o.sources(), Vars: map[string]string{"service": tt.app}, Deploy: release.Deploy{Started: deploy.Add(-time.Minute), Finished: deploy}, newJudge: js.make})
+			r := Run(t.Context(), Plan{Options: o, Sources: o.sources(), Vars: map[string]string{"service": tt.app}, Deploy: release.Deploy{Started: deploy.Add(-time.Minute), Finished: deploy}, newJudge: js.make, newDeploy: js.together})
 			wantFinding(t, r, "bake/errors", tt.outcome, tt.reason)
 			if tt.total == 0 {
 				return
@@ -130,7 +130,7 @@ func expose(t *testing.T, pod string, rate map[string]float64) (*exposer, realte
 func livePlan(src metric.Source, js *judges, window time.Duration) Plan {
 	m := Metric{Name: "errors", Bad: `http_requests_total{code=~"5.."}`, Total: `http_requests_total`, Limit: &Limit{Max: Bound{V: 0.05, Set: true, Text: "5%"}}}
 	o := Options{Window: window, Step: time.Second, Metrics: []Metric{m}, Sources: map[string]Spec{"prom": {Source: src}}}.WithDefaults()
-	return Plan{Options: o, Sources: o.sources(), Deploy: release.Deploy{Started: time.Now(), Finished: time.Now()}, newJudge: js.make}
+	return Plan{Options: o, Sources: o.sources(), Deploy: release.Deploy{Started: time.Now(), Finished: time.Now()}, newJudge: js.make, newDeploy: js.together}
 }
 
 // A live deploy: the new pod comes, the old one goes, the backend cannot be reached for a while, and nothing is lost or invented.
@@ -218,7 +218,7 @@ func TestLiveScrape(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := livePlan(src, nil, 6*time.Second)
-	p.newJudge = nil
+	p.newJudge, p.newDeploy = nil, nil
 	p.Options.Metrics[0].Compare = "before"
 	p.Observe = func(e Event) {
 		if e.Text != "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
 )
 
 const (
@@ -31,7 +32,9 @@ type source struct {
 	watches []*watch
 	byQuery map[string]*watch
 	once    bool
-	failed  func(*watch) // called when a metric failed
+	warm    bool // it samples for a bake to come: nothing is judged
+	joint   *joint
+	decided func(judge.Verdict) // called when the deploy is to be rolled back
 }
 
 // run polls until the window is over and its points are in.
@@ -142,12 +145,27 @@ func (s *source) fetch(ctx context.Context, ws []*watch, now time.Time, late boo
 			continue
 		}
 		answered = true
-		if w.take(series[w], time.Now(), complete) {
-			s.failed(w)
-			return false
-		}
+		w.take(series[w], time.Now(), complete)
+	}
+	if s.look(ws) {
+		return false
 	}
 	return behind && answered
+}
+
+// look has all together judge what came in, and tells it. It reports whether the bake is decided.
+func (s *source) look(ws []*watch) bool {
+	if s.warm {
+		return false
+	}
+	v := s.joint.look()
+	for _, w := range ws {
+		w.tellJudgement(v)
+	}
+	if v.Status == judge.Fail {
+		s.decided(v)
+	}
+	return v.Status == judge.Fail
 }
 
 // final is the time before which no point is on its way any more.

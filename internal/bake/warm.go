@@ -46,6 +46,9 @@ func (b *bake) prepareWarm() {
 	for _, w := range b.watches {
 		w.warm, w.before = true, nil
 	}
+	for _, s := range b.sources {
+		s.warm = true
+	}
 }
 
 // sampleWarm polls every step until the end.

@@ -18,6 +18,8 @@ type watch struct {
 	newJudge func(judge.Spec, []judge.Sample) judging
 	tell     func(Event)
 	warm     bool // samples are the baseline of a bake to come
+	index    int  // among all metrics
+	joint    *joint
 
 	mu      sync.Mutex // guards what follows: the result may be taken while a source hangs
 	counts  counts
@@ -29,10 +31,12 @@ type watch struct {
 	to      time.Time // and ends
 	samples []judge.Sample
 	fed     int // samples that the judge has
+	given   int // samples that the judgement of all has
 	empty   []Interval
 	before  *baseline // nil: not compared, or no "before" is known
 	state   judging
-	partial bool // state knows the limits alone: the baseline is still being fetched
+	partial bool             // state knows the limits alone: the baseline is still being fetched
+	fresh   *judge.Judgement // not told yet
 	latest  *judge.Judgement
 	failed  bool
 	asking  asking
@@ -46,8 +50,8 @@ type asking struct {
 }
 
 // take counts what a poll returned up to the last closed window. Everything that came in by `complete` is final, whatever the
-// watermark says. It reports whether the metric failed.
-func (w *watch) take(series []metric.Series, now, complete time.Time) bool {
+// watermark says.
+func (w *watch) take(series []metric.Series, now, complete time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.recovered(now)
@@ -57,7 +61,7 @@ func (w *watch) take(series []metric.Series, now, complete time.Time) bool {
 		w.count(series, edge)
 	}
 	w.silence(now)
-	return w.judge()
+	w.explain()
 }
 
 // closed is the end of the last window that can be judged.
@@ -99,32 +103,73 @@ func (w *watch) count(series []metric.Series, edge time.Time) {
 	w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
 }
 
-// judge gives the judge what is new. Each sample is a look of its own, so that windows which were fetched late get the verdict that
-// they would have had in time.
-func (w *watch) judge() bool {
-	if w.failed || w.warm || w.counts.trouble() != nil || !w.ready() {
-		return w.failed
+// explain has the metric explain itself by what is new, and gives it to the judgement of all.
+func (w *watch) explain() {
+	if w.failed || w.warm || w.counts.trouble() != nil {
+		return
 	}
-	if w.fed == len(w.samples) {
-		return false
+	if w.given < len(w.samples) {
+		w.joint.observe(w.index, w.samples[w.given:])
+		w.given = len(w.samples)
 	}
-	var j judge.Judgement
-	for ; w.fed < len(w.samples) && !w.failed; w.fed++ {
+	if !w.ready() || w.fed == len(w.samples) {
+		return
+	}
+	for ; w.fed < len(w.samples); w.fed++ {
 		w.state.Add(w.samples[w.fed])
-		j = w.state.Judge()
-		w.failed = j.Status == judge.Fail
 	}
+	j := w.state.Judge()
 	j.Metric = w.Name
+	w.fresh = &j
+}
+
+// tellJudgement tells what is new of the metric, as all together see it.
+func (w *watch) tellJudgement(v judge.Verdict) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fresh == nil {
+		return
+	}
+	j := w.inView(*w.fresh, v)
+	w.fresh = nil
 	text := ""
 	if w.latest == nil || w.latest.Status != j.Status {
 		text = judgementText(j)
 	}
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: text})
-	return w.failed
 }
 
-// ready makes the judge. While the baseline is on its way, the limits are judged alone, and the whole again once it is there.
+// decides notes that the deploy is rolled back because of this metric.
+func (w *watch) decides(v judge.Verdict) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = true
+	if w.latest == nil || w.latest.Status != judge.Fail {
+		j := w.inView(judge.Judgement{Metric: w.Name, Status: judge.Continue}, v)
+		if w.latest != nil {
+			j = w.inView(*w.latest, v)
+		}
+		w.latest = &j
+		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
+	}
+}
+
+// inView is what a metric says of itself, in view of what all together say: they alone decide that it fails.
+func (w *watch) inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
+	switch {
+	case v.Status == judge.Fail && v.Metric == w.Name:
+		if j.Status != judge.Fail {
+			j.Status, j.Sentence = judge.Fail, v.Sentence
+		}
+		j.Evidence, j.BadBefore = v.Evidence, v.External
+	case j.Status == judge.Fail:
+		j.Status = judge.Continue
+	}
+	return j
+}
+
+// ready makes the judge that explains. While the baseline is on its way, the limits are judged alone, and the whole again once it is there.
 func (w *watch) ready() bool {
 	waiting := w.before != nil && !w.before.done
 	if w.state != nil && w.partial == waiting {
@@ -140,7 +185,7 @@ func (w *watch) ready() bool {
 	case w.before != nil:
 		before = w.before.samples
 	}
-	w.state, w.partial, w.fed, w.latest = w.newJudge(spec, before), waiting, 0, nil
+	w.state, w.partial, w.fed = w.newJudge(spec, before), waiting, 0
 	if w.before != nil && w.before.done {
 		w.before.samples = nil // the judge has them
 	}

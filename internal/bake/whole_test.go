@@ -40,7 +40,7 @@ func TestWithTheRealJudge(t *testing.T) {
 				m := errorsMetric()
 				m.Compare = "before"
 				p := plan(src, nil, m)
-				p.newJudge = nil
+				p.newJudge, p.newDeploy = nil, nil
 				r := Run(t.Context(), p)
 				f := find(t, r, "bake/errors")
 				if f.Outcome != tt.outcome || f.External != tt.external {
@@ -129,7 +129,7 @@ func TestMemory(t *testing.T) {
 		}
 		p := plan(src, nil, ms...)
 		p.Options.Baseline.Window = 24 * time.Hour
-		p.newJudge = nil
+		p.newJudge, p.newDeploy = nil, nil
 		p.Options.Window = 2 * time.Minute
 		n := 0
 		p.Observe = func(e Event) {

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// before is how long an earlier deploy is told before it happened: what the protocol says.
+const before = 885.0
+
+// trace is a deploy as a judge gets it, and what it does not get.
+type trace struct {
+	class *class
+	seed  uint64
+	mode  string
+	bake  int
+	onset float64
+
+	history  []row   // a row a minute of the day before
+	previous [][]row // five earlier good deploys, a row every tick
+	samples  []row
+
+	truth []flow // from an hour before the deploy
+}
+
+// simulate simulates the deploy of a class with a seed. A healthy one has no fault, and is otherwise the same.
+func simulate(c *class, seed uint64, bake int, healthy bool) *trace {
+	p := newPlan(c, seed, bake)
+	tr := &trace{class: c, seed: seed, mode: rolling, bake: bake}
+	if p.canary > 0 {
+		tr.mode = canary
+	}
+	for i := range 5 {
+		tr.previous = append(tr.previous, earlier(p, seed, i))
+	}
+	w := p.world(seed, "deploy", -day)
+	w.clock, w.events, w.glitches = p.clock, slices.Clone(p.events), p.glitches
+	if p.fault != nil {
+		tr.onset = p.fault.onset
+		if !healthy {
+			w.fault = p.fault
+		}
+	}
+	w.run(func(t float64, truth flow) {
+		if t > -3600 {
+			tr.truth = append(tr.truth, truth)
+		}
+		switch r := w.tell(t); {
+		case t > 0:
+			tr.samples = append(tr.samples, r)
+		case math.Mod(t, minute) == 0:
+			tr.history = append(tr.history, r)
+		}
+	})
+	return tr
+}
+
+// earlier is a good deploy of the same service at another time.
+func earlier(p *plan, seed uint64, i int) []row {
+	w := p.world(seed, fmt.Sprintf("earlier %d", i), -before-tick)
+	w.clock = tick * float64(w.sky.IntN(day/tick))
+	var rows []row
+	w.run(func(t float64, _ flow) { rows = append(rows, w.tell(t)) })
+	return rows
+}
+
+// world is the plan's service from a moment on.
+func (p *plan) world(seed uint64, name string, from float64) *world {
+	sky := newDice(seed, p.name(name, "sky"))
+	w := &world{service: p.service, from: from, to: p.bake, sky: sky, chance: newDice(seed, p.name(name, "chance")), scrape: newDice(seed, p.name(name, "scrape"))}
+	w.tenants = slices.Clone(p.tenants)
+	w.warm = p.warm.again(sky)
+	return w
+}
+
+// name tells the streams of one class's worlds from another's: the service's traffic is as good as its name.
+func (p *plan) name(parts ...any) string { return fmt.Sprint(append(parts, p.rps, p.peak)...) }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -20,16 +21,16 @@ type result struct {
 // early says that a bad deploy was rolled back before it was bad: a false alarm.
 func (r *result) early() bool { return r.class.bad && r.Verdict == rollback && float64(r.t) <= r.onset }
 
-// false1 is a rollback that was not deserved.
+// wrong is a rollback that was not deserved.
 func (r *result) wrong() bool { return r.Verdict == rollback && (!r.class.bad || r.early()) }
 
 func (r *result) detected() bool { return r.class.bad && r.Verdict == rollback && !r.early() }
 
 // tally counts results.
 type tally struct {
-	name                                              string
-	n, wrong, detected, passed, undecided, good, bads int
-	delays                                            []float64
+	name                                  string
+	n, wrong, detected, passed, undecided int
+	delays                                []float64
 }
 
 func (t *tally) add(r *result) {
@@ -122,7 +123,7 @@ func (s *score) print(out io.Writer) error {
 	}
 	fmt.Fprintln(w, "\t\t\t\t\t\t")
 	fmt.Fprintln(w, "totals\tn\tfalse or too early %\tdetected %\tpassed %\tinconclusive %")
-	slices.SortFunc(s.totals, func(a, b *tally) int { return -compareNames(a.name, b.name) })
+	slices.SortFunc(s.totals, func(a, b *tally) int { return strings.Compare(b.name, a.name) })
 	for _, t := range s.totals {
 		fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\n", t.name, t.n, percent(t.wrong, t.n), percent(t.detected, t.n), percent(t.passed, t.n), percent(t.undecided, t.n))
 	}
@@ -135,16 +136,6 @@ func badLine(w io.Writer, t *tally) {
 		delay = fmt.Sprintf("%.0f", d)
 	}
 	fmt.Fprintf(w, "%s\t%d\t%s\t%.1f\t%.1f\t%s\t%.1f\n", t.name, t.n, limits(t.detected, t.n), percent(t.passed, t.n), percent(t.undecided, t.n), delay, percent(t.wrong, t.n))
-}
-
-func compareNames(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // bars are the bounds of -check, in percent.

@@ -37,17 +37,16 @@ type glitch struct {
 // tell is the scrape at t.
 func (w *world) tell(t float64) row {
 	w.zero(t)
-	r := row{T: int(t), Canary: w.sum(t, false)}
+	r := row{T: int(t), Canary: w.arrives(t, 0)}
 	if w.canary > 0 {
-		r.Control = w.told1(t, 1, w.sum(t, true))
+		r.Control = w.arrives(t, 1)
 	}
-	r.Canary = w.told1(t, 0, r.Canary)
 	return r
 }
 
-// told1 lets a group's scrape go wrong.
-func (w *world) told1(t float64, i int, g *group) *group {
-	u := w.scrape.Float64()
+// arrives is what a group's scrape tells when something may go wrong with it: the canary's is 0, the control's 1.
+func (w *world) arrives(t float64, i int) *group {
+	g, u := w.sum(t, i == 1), w.scrape.Float64()
 	how := -1
 	switch {
 	case u < w.habits.gaps:

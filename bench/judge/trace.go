@@ -24,21 +24,30 @@ type trace struct {
 	truth []flow // from an hour before the deploy
 }
 
-// simulate simulates the deploy of a class with a seed. A healthy one has no fault, and is otherwise the same.
-func simulate(c *class, seed uint64, bake int, healthy bool) *trace {
-	p := newPlan(c, seed, bake)
-	tr := &trace{class: c, seed: seed, mode: rolling, bake: bake}
+// wish is which deploy is to be simulated.
+type wish struct {
+	class   *class
+	seed    uint64
+	bake    int
+	past    float64 // s of history
+	healthy bool    // without the fault, and otherwise the same
+}
+
+// simulate makes a wish true.
+func simulate(x wish) *trace {
+	p := newPlan(x.class, x.seed, x.bake)
+	tr := &trace{class: x.class, seed: x.seed, mode: rolling, bake: x.bake}
 	if p.canary > 0 {
 		tr.mode = canary
 	}
 	for i := range 5 {
-		tr.previous = append(tr.previous, earlier(p, seed, i))
+		tr.previous = append(tr.previous, earlier(p, x.seed, i))
 	}
-	w := p.world(seed, "deploy", -day)
+	w := p.world(x.seed, "deploy", -x.past)
 	w.clock, w.events, w.glitches = p.clock, slices.Clone(p.events), p.glitches
 	if p.fault != nil {
 		tr.onset = p.fault.onset
-		if !healthy {
+		if !x.healthy {
 			w.fault = p.fault
 		}
 	}

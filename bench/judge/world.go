@@ -60,7 +60,7 @@ func (w *world) start() {
 }
 
 func (w *world) newPod(slot int, t float64) *pod {
-	return &pod{slot: slot, zone: slot % 3, born: t, warm: w.warm, pause: t + w.chance.Float64()*w.habits.gcEvery}
+	return &pod{slot: slot, zone: slot % 3, born: t, down: math.Inf(-1), warm: w.warm, pause: t + w.chance.Float64()*w.habits.gcEvery}
 }
 
 // step gives a tick's requests to the pods.

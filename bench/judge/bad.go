@@ -46,7 +46,7 @@ func bad() []*class {
 			p.breaks(effect{hang: 0.01})
 		}},
 		{name: "leak", what: "slower and busier from minute to minute", shape: func(p *plan) {
-			p.breaks(effect{slow: 1.5, cost: 0.5}).grows = math.Min(900, p.bake/2)
+			p.breaks(effect{slow: 1.2, cost: 0.3}).grows = math.Min(900, p.bake/2)
 		}},
 		{name: "cache-lost", what: "two thirds of the cache's hits are lost for good", shape: func(p *plan) { p.breaks(effect{miss: 0.66}) }},
 		{name: "never-warm", what: "it starts as cold as ever, and stays so (1)", shape: func(p *plan) {

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case o.list:
 		return list(out, cs)
 	case o.dump:
-		return dump(out, simulate(wish{class: cs[0], seed: o.first, bake: o.bake, past: day}))
+		return dump(out, simulate(whole(cs[0], o.first, o.bake)))
 	}
 	open, done, err := opener(ctx, o.command)
 	if err != nil {

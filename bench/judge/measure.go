@@ -44,7 +44,7 @@ func work(ctx context.Context, o options, cs []*class, open func() (judge, error
 		if ctx.Err() != nil {
 			break
 		}
-		tr := simulate(wish{class: cs[i/o.seeds], seed: o.first + uint64(i%o.seeds), bake: o.bake, past: day})
+		tr := simulate(whole(cs[i/o.seeds], o.first+uint64(i%o.seeds), o.bake))
 		v, err := hear(j, tr)
 		if err != nil {
 			return fmt.Errorf("%s, seed %d: %w", tr.class.name, tr.seed, err)

@@ -18,7 +18,7 @@ type trace struct {
 	onset float64
 
 	history  []row   // a row a minute of the day before
-	previous [][]row // five earlier good deploys, a row every tick
+	previous [][]row // earlier good deploys, a row every tick
 	samples  []row
 
 	truth []flow // from an hour before the deploy
@@ -30,7 +30,13 @@ type wish struct {
 	seed    uint64
 	bake    int
 	past    float64 // s of history
+	earlier int     // deploys before this one
 	healthy bool    // without the fault, and otherwise the same
+}
+
+// whole is a deploy as the protocol tells it: with a day of history and five earlier deploys.
+func whole(c *class, seed uint64, bake int) wish {
+	return wish{class: c, seed: seed, bake: bake, past: day, earlier: 5}
 }
 
 // simulate makes a wish true.
@@ -40,7 +46,7 @@ func simulate(x wish) *trace {
 	if p.canary > 0 {
 		tr.mode = canary
 	}
-	for i := range 5 {
+	for i := range x.earlier {
 		tr.previous = append(tr.previous, earlier(p, x.seed, i))
 	}
 	w := p.world(x.seed, "deploy", -x.past)

@@ -78,6 +78,27 @@ func bad() []*class {
 			p.atLeast(60, 0.003)
 			p.breaks(effect{errors: 0.02}).onset = tick * math.Round(math.Min(300, p.bake/3)/tick)
 		}},
+		{name: "late-slow", what: "everything takes 60% longer from the eighth minute on", shape: func(p *plan) {
+			p.breaks(effect{slow: 0.6}).onset = tick * math.Round(math.Min(480, p.bake/3)/tick)
+		}},
+		{name: "comes-and-goes", what: "for a minute in every five, a tenth of the requests fail", shape: func(p *plan) {
+			p.atLeast(60, 0.003)
+			p.breaks(effect{errors: 0.1}).every = 300
+		}},
+		{name: "slow-pod", what: "one pod takes three times as long", shape: func(p *plan) {
+			p.spread(4, 2)
+			p.breaks(effect{slow: 2}).where = func(o *pod) bool { return o.slot == 0 }
+		}},
+		{name: "after-outage", what: "1% errors, and the history has an outage (6)", shape: func(p *plan) {
+			p.atLeast(60, 0.003)
+			p.outage()
+			p.breaks(effect{errors: 0.01})
+		}},
+		{name: "rough-errors", what: "3% errors while three of the good classes happen", shape: func(p *plan) {
+			rough(p)
+			p.atLeast(60, 0.003)
+			p.breaks(effect{errors: 0.03})
+		}},
 		{name: "fault-in-incident", what: "an incident is under way, and the version adds 4% errors (6)", shape: func(p *plan) {
 			p.atLeast(60, 0.003)
 			p.events = append(p.events, event{from: -p.between(8, 20) * minute, to: 2 * p.bake, edge: 30, errors: 0.01, slow: 0.3})

@@ -1,5 +1,7 @@
 package main
 
+import "math"
+
 // effect is what a version does to the pods that run it. The zero value does nothing.
 type effect struct {
 	errorsMore float64 // of the tenants' errors: 1 is twice
@@ -22,6 +24,7 @@ func (e effect) times(x float64) effect {
 type fault struct {
 	effect
 	onset float64         // s after the deploy
+	every float64         // s between two starts of a fault that comes and goes, a minute each time; 0 is always there
 	grows float64         // s until it is there in full; 0 is at once
 	where func(*pod) bool // the pods that it meets; nil is all
 	crash float64         // s between two crashes of the pods that it meets
@@ -31,6 +34,9 @@ type fault struct {
 // on is what the fault does to a pod in the tick that ends at t.
 func (f *fault) on(p *pod, t float64) effect {
 	if f == nil || !p.fresh || t <= f.onset || f.where != nil && !f.where(p) {
+		return effect{}
+	}
+	if f.every > 0 && math.Mod(t-f.onset-tick, f.every) >= minute {
 		return effect{}
 	}
 	if f.grows > 0 && t < f.onset+f.grows {

@@ -80,6 +80,19 @@ func good() []*class {
 			p.habits.neighbours = 100
 			p.during(minute, 5*minute, event{slow: p.between(0.3, 0.6), pod: 1 + p.seen()})
 		}},
+		{name: "errors-drift", what: "an error rate that wanders by a quarter within hours (6)", shape: func(p *plan) {
+			p.atLeast(60, 0.005)
+			p.mood = wander{sigma: 0.25, tau: 3600}
+		}},
+		{name: "outage-yesterday", what: "an outage hours ago is in the history (6)", shape: func(p *plan) { p.outage() }},
+		{name: "memory-fills", what: "the saturation is memory: a new process fills it in minutes, as ever (1)", shape: func(p *plan) {
+			p.memory = p.between(0.6, 0.9)
+		}},
+		{name: "one-pod-canary", what: "one pod of twelve, at few requests/s (2)", mode: canary, shape: func(p *plan) {
+			p.service.pods, p.canary, p.rps = 12, 1, p.dice.scale(12, 40)
+			p.service.ramp = p.between(30, 180)
+		}},
+		{name: "rough", what: "three of the other classes at once", shape: rough},
 		{name: "autoscaling", what: "pods come and go with the traffic, each one cold at first", shape: func(p *plan) {
 			p.autoscale, p.habits.surges, p.load = true, 12, p.between(0.3, 0.4)
 			p.during(10*minute, 20*minute, event{edge: 2 * minute, traffic: p.between(0.3, 0.6)})
@@ -131,5 +144,24 @@ func visitors(p *plan) {
 	for i := range 2 {
 		t := &p.tenants[i]
 		t.visits, t.here, t.errors = 0.3, false, t.errors*p.between(1.5, 3)
+	}
+}
+
+// outage is one that is over.
+func (p *plan) outage() {
+	from := -p.between(2, 20) * 3600
+	p.events = append(p.events, event{from: from, to: from + p.between(10, 40)*minute, edge: 30, errors: p.between(0.05, 0.3), slow: p.between(0.5, 2), traffic: -0.3})
+}
+
+// rough takes three classes that can be together.
+func rough(p *plan) {
+	var all []*class
+	for _, c := range good() {
+		if c.mode == "" && c.name != "rough" && c.name != "quiet" && c.name != "better" {
+			all = append(all, c)
+		}
+	}
+	for _, i := range p.Perm(len(all))[:3] {
+		all[i].shape(p)
 	}
 }

@@ -24,6 +24,8 @@ type service struct {
 	wanders float64 // how far the slow path's share goes up and down
 	hang    float64 // share of requests that reach the time-out
 	load    float64 // how busy a pod is at the mean rate
+	memory  float64 // of its limit: what a process has filled after a day; 0 is not looked at
+	mood    wander  // of the logarithm of the error rate
 	connect float64 // errors of a process that has just started: connections, pools
 
 	warm      warmup

@@ -91,7 +91,7 @@ func (w *world) sum(t float64, control bool) *group {
 			continue
 		}
 		all.add(&p.count)
-		busy += p.busy
+		busy += math.Max(p.busy, w.fills(t-p.born))
 		n++
 	}
 	if n == 0 {
@@ -100,6 +100,11 @@ func (w *world) sum(t float64, control bool) *group {
 	sat := busy/float64(n) + 0.02*w.scrape.NormFloat64()
 	sat = math.Round(math.Min(1, math.Max(0, sat))*1e4) / 1e4
 	return &group{all.req, all.err, all.biz, sat, all.lat}
+}
+
+// fills is the memory of a process of an age: fast at first, then for a day.
+func (w *world) fills(age float64) float64 {
+	return w.memory * (0.5 + 0.3*(1-math.Exp(-age/300)) + 0.2*math.Min(1, age/day))
 }
 
 // visible says whether a pod's series are in the scrape.

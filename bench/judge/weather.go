@@ -72,7 +72,7 @@ func (w *world) weatherAt(t float64) weather {
 	now := weather{slow: 1, dilute: 1, wanders: math.Exp(w.slowPath.step(d, 1))}
 	mix, fail := w.visits(&now, loud)
 	rate := s.rps * tick * s.curve(clock) * math.Exp(s.burst.step(d, loud)) * mix * d.gamma(1/(s.jitter*s.jitter))
-	now.errors = fail / mix
+	now.errors = fail / mix * math.Exp(w.mood.step(d, 1))
 	rate *= w.cron(&now, clock)
 	for i := range w.events {
 		rate *= now.meets(&w.events[i], t)

@@ -53,6 +53,7 @@ func (w *world) start() {
 		a := &w.tenants[i].activity
 		*a = newWander(w.sky, a.sigma, a.tau)
 	}
+	w.mood = newWander(w.sky, w.mood.sigma, math.Max(w.mood.tau, tick))
 	w.slowPath = wander{sigma: w.wanders, tau: 300}
 	for i := range w.service.pods {
 		w.pods = append(w.pods, w.newPod(i, w.from-day))

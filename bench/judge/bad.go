@@ -73,7 +73,10 @@ func bad() []*class {
 			p.convert = math.Max(p.convert, 0.04)
 			p.breaks(effect{fewer: 0.3})
 		}},
-		{name: "saturation", what: "each request costs 70% more (9)", shape: func(p *plan) { p.breaks(effect{cost: 0.7}) }},
+		{name: "saturation", what: "each request costs 70% more (9)", shape: func(p *plan) {
+			p.load = p.between(0.35, 0.5)
+			p.breaks(effect{cost: 0.7})
+		}},
 		{name: "late", what: "2% errors that begin five minutes after the deploy", shape: func(p *plan) {
 			p.atLeast(60, 0.003)
 			p.breaks(effect{errors: 0.02}).onset = tick * math.Round(math.Min(300, p.bake/3)/tick)

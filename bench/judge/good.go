@@ -29,6 +29,7 @@ func good() []*class {
 		}},
 		{name: "pod-restart", what: "a machine is drained: one pod starts again, the sum falls partly (3)", shape: drained},
 		{name: "noisy-traffic", what: "traffic that always swings by a third (4)", shape: func(p *plan) {
+			p.load = p.between(0.15, 0.25)
 			p.burst, p.jitter = newWander(p.dice, p.between(0.15, 0.25), p.between(1, 4)*minute), p.between(0.08, 0.15)
 		}},
 		{name: "bursts", what: "traffic that drifts for ten minutes and comes back (4)", shape: func(p *plan) {
@@ -49,6 +50,7 @@ func good() []*class {
 			p.daily(event{from: -p.between(5, 20) * minute, to: 4 * 3600, edge: p.between(25, 60) * minute, traffic: p.between(0.6, 1)})
 		}},
 		{name: "noisy-hour", what: "an hour that is wilder than others, every day (7)", shape: func(p *plan) {
+			p.load = p.between(0.15, 0.25)
 			p.habits.noisyFrom, p.habits.noisyFor = p.clock-5*minute, 70*minute
 		}},
 		{name: "marketing", what: "many come who do not buy (8)", shape: func(p *plan) {
@@ -62,10 +64,12 @@ func good() []*class {
 			p.during(minute, 5*minute, event{edge: 30, traffic: size, errors: size * 0.05, dilute: size / 2})
 		}},
 		{name: "tenants", what: "two tenants that come and go, and fail more than others (7)", shape: visitors},
-		{name: "cron-minute", what: "much comes in the first 15 s of each minute (10)", shape: func(p *plan) { p.habits.cronMinute = p.between(0.5, 1.5) }},
+		{name: "cron-minute", what: "much comes in the first 15 s of each minute (10)", shape: func(p *plan) {
+			p.load, p.habits.cronMinute = p.between(0.12, 0.2), p.between(0.5, 1.5)
+		}},
 		{name: "cron-hour", what: "much comes in the first minutes of each hour (10)", shape: func(p *plan) {
 			p.habits.cronHour = p.between(0.4, 0.8)
-			p.load = p.between(0.2, 0.35)
+			p.load = p.between(0.15, 0.25)
 			p.clock = tick * float64(int((3600*float64(p.IntN(24)+1)-p.moment(0.05, 0.8))/tick))
 		}},
 		{name: "gc-pauses", what: "each pod stops for half a second every minute or two (10)", shape: func(p *plan) {
@@ -94,7 +98,7 @@ func good() []*class {
 		}},
 		{name: "rough", what: "three of the other classes at once", shape: rough},
 		{name: "autoscaling", what: "pods come and go with the traffic, each one cold at first", shape: func(p *plan) {
-			p.autoscale, p.habits.surges, p.load = true, 12, p.between(0.3, 0.4)
+			p.autoscale, p.habits.surges = true, 12
 			p.during(10*minute, 20*minute, event{edge: 2 * minute, traffic: p.between(0.3, 0.6)})
 		}},
 	}
@@ -128,7 +132,7 @@ func missingScrapes(p *plan) {
 func hiddenSeries(p *plan) {
 	for _, part := range [][2]float64{{0.1, 0.4}, {0.5, 0.8}} {
 		t := p.moment(part[0], part[1])
-		p.glitches = append(p.glitches, glitch{from: t, to: t + p.between(30, 240), how: hidden, pod: p.seen()})
+		p.glitches = append(p.glitches, glitch{from: t, to: t + p.between(30, 180), how: hidden, pod: p.seen()})
 	}
 }
 

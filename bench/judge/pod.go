@@ -103,7 +103,7 @@ func pickBucket(b *buckets, u float64) int {
 // queue is how much longer everything takes on a busy pod: little until it is nearly full.
 func queue(busy float64) float64 {
 	u := math.Min(busy, 0.93)
-	return 1 + 0.5*math.Pow(u, 4)/(1-u)
+	return 1 + 0.3*math.Pow(u, 4)/(1-u)
 }
 
 // shed is the share of the requests that a pod beyond its capacity turns away.

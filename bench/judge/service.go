@@ -66,13 +66,13 @@ func newService(d dice) service {
 		peak: d.between(0, day), swing: d.between(0.15, 0.5),
 		burst: newWander(d, d.between(0.03, 0.07), d.between(2, 10)*minute), jitter: d.between(0.02, 0.05),
 		convert: d.between(0.02, 0.08), retry: d.between(0, 0.4),
-		latency: newLatency(d), wanders: 0.1, hang: d.between(0, 0.0004), load: d.between(0.3, 0.5), connect: d.between(0, 0.004),
+		latency: newLatency(d), wanders: 0.1, hang: d.between(0, 0.0004), load: d.between(0.2, 0.35), connect: d.between(0, 0.004),
 		warm: warmup{shape: shape(d.IntN(4)), lasts: d.between(30, 120), height: d.between(0.05, 0.3)},
 		gap:  d.between(8, 30), ramp: d.between(0, 30), labelled: d.chance(0.5),
 	}
 	s.habits = habits{
 		gcEvery: d.between(120, 900), gcPause: d.between(0.05, 0.2),
-		flaps: d.between(0, 3), flapDepth: d.between(0.1, 0.3), neighbours: d.between(0, 3), waves: d.between(0, 3),
+		flaps: d.between(0, 3), flapDepth: d.between(0.1, 0.3), neighbours: d.between(0, 1), waves: d.between(0, 1),
 		gaps: 0.002, stale: 0.001, restarts: d.between(0, 1),
 	}
 	s.tenants = newTenants(d, d.count(5, 12), d.scale(0.002, 0.015))

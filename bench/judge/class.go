@@ -12,6 +12,9 @@ type class struct {
 const (
 	rolling = "rolling"
 	canary  = "canary"
+
+	allPods    = "all pods"
+	oneVersion = "one version"
 )
 
 // classes are all of them: the good ones first.

@@ -89,7 +89,7 @@ func TestRun(t *testing.T) {
 	if err := run(t.Context(), []string{"-judge", "naive", "-seeds", "2", "-workers", "2", "-case", "calm,death", "-bake", "600", "-csv", path}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"calm", "all good", "death", "all bad", "good, rolling", "bad, canary"} {
+	for _, want := range []string{"calm", "all good", "death", "all bad", "good, rolling, ", "bad, canary, "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table has no %q:\n%s", want, &out)
 		}

@@ -154,13 +154,13 @@ func save(path string, results []*result) error {
 		return err
 	}
 	w := csv.NewWriter(f)
-	w.Write([]string{"class", "bad", "mode", "seed", "onset", "verdict", "t", "delay", "why"}) // an error is kept until Flush
+	w.Write([]string{"class", "bad", "mode", "series", "seed", "onset", "verdict", "t", "delay", "why"}) // an error is kept until Flush
 	for _, r := range results {
 		delay := ""
 		if r.detected() {
 			delay = strconv.Itoa(r.t - int(r.onset))
 		}
-		w.Write([]string{r.class.name, strconv.FormatBool(r.class.bad), r.mode, strconv.FormatUint(r.seed, 10), strconv.Itoa(int(r.onset)), r.Verdict, strconv.Itoa(r.t), delay, r.Why})
+		w.Write([]string{r.class.name, strconv.FormatBool(r.class.bad), r.mode, r.group, strconv.FormatUint(r.seed, 10), strconv.Itoa(int(r.onset)), r.Verdict, strconv.Itoa(r.t), delay, r.Why})
 	}
 	w.Flush()
 	return errors.Join(w.Error(), f.Close())

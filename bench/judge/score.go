@@ -13,6 +13,7 @@ import (
 type result struct {
 	class *class
 	mode  string
+	group string
 	seed  uint64
 	onset float64
 	verdict
@@ -93,7 +94,7 @@ func scoreOf(results []*result) *score {
 		}
 		all.add(r)
 		named(list, r.class.name).add(r)
-		named(&s.totals, kind+", "+r.mode).add(r)
+		named(&s.totals, kind+", "+r.mode+", "+r.group).add(r)
 	}
 	return s
 }

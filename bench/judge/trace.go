@@ -14,6 +14,7 @@ type trace struct {
 	class *class
 	seed  uint64
 	mode  string
+	group string // what the canary's series are: of all pods, or of one version's
 	bake  int
 	onset float64
 
@@ -42,9 +43,12 @@ func whole(c *class, seed uint64, bake int) wish {
 // simulate makes a wish true.
 func simulate(x wish) *trace {
 	p := newPlan(x.class, x.seed, x.bake)
-	tr := &trace{class: x.class, seed: x.seed, mode: rolling, bake: x.bake}
+	tr := &trace{class: x.class, seed: x.seed, mode: rolling, group: allPods, bake: x.bake}
 	if p.canary > 0 {
 		tr.mode = canary
+	}
+	if p.labelled {
+		tr.group = oneVersion
 	}
 	for i := range x.earlier {
 		tr.previous = append(tr.previous, earlier(p, x.seed, i))

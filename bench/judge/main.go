@@ -125,11 +125,11 @@ func chosen(only string) []*class {
 }
 
 // opener says how a judge is started, and what to do when none is needed any more.
-func opener(ctx context.Context, command string) (open func() (judge, error), done func(), err error) {
+func opener(ctx context.Context, command string) (open func(context.Context) (judge, error), done func(), err error) {
 	done = func() {}
 	switch command {
 	case "naive":
-		return func() (judge, error) { return &naive{}, nil }, done, nil
+		return func(context.Context) (judge, error) { return &naive{}, nil }, done, nil
 	case "":
 		dir, err := os.MkdirTemp("", "bench-judge-*")
 		if err != nil {
@@ -145,7 +145,7 @@ func opener(ctx context.Context, command string) (open func() (judge, error), do
 		}
 		command = binary + " judge --arena"
 	}
-	return func() (judge, error) { return startProcess(ctx, command) }, done, nil
+	return func(ctx context.Context) (judge, error) { return startProcess(ctx, command) }, done, nil
 }
 
 func save(path string, results []*result) error {

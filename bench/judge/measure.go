@@ -10,7 +10,7 @@ import (
 )
 
 // measure asks judges about all deploys, o.workers at a time. The results are in the order of classes and seeds, whoever was first.
-func measure(ctx context.Context, o options, cs []*class, open func() (judge, error)) ([]*result, error) {
+func measure(ctx context.Context, o options, cs []*class, open func(context.Context) (judge, error)) ([]*result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	results := make([]*result, len(cs)*o.seeds)
@@ -35,8 +35,8 @@ func measure(ctx context.Context, o options, cs []*class, open func() (judge, er
 }
 
 // work asks one judge until there is nothing left.
-func work(ctx context.Context, o options, cs []*class, open func() (judge, error), jobs <-chan int, results []*result) error {
-	j, err := open()
+func work(ctx context.Context, o options, cs []*class, open func(context.Context) (judge, error), jobs <-chan int, results []*result) error {
+	j, err := open(ctx) // what ends the run ends the judges
 	if err != nil {
 		return err
 	}

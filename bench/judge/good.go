@@ -1,5 +1,7 @@
 package main
 
+import "math"
+
 // good deploys: whatever happens, it is not the new version's doing. The numbers in brackets are the lessons of README.md.
 func good() []*class {
 	return []*class{
@@ -122,10 +124,10 @@ func staleScrapes(p *plan) {
 }
 
 func missingScrapes(p *plan) {
-	p.habits.gaps = 0.02
-	for range 3 {
-		t := p.moment(0, 0.9)
-		p.glitches = append(p.glitches, glitch{from: t, to: t + tick*float64(p.count(1, 12)), how: missing})
+	p.habits.gaps = 0.01
+	for _, part := range [][2]float64{{0, 0.2}, {0.35, 0.55}, {0.7, 0.85}} { // apart: together they would look like the end of the service
+		t := p.moment(part[0], part[1])
+		p.glitches = append(p.glitches, glitch{from: t, to: t + math.Min(tick*float64(p.count(1, 12)), p.bake/8), how: missing})
 	}
 }
 

@@ -32,6 +32,7 @@
 //	cloud/      a job's credentials in AWS, Google Cloud and Azure; the few signed calls
 //	kube/       the one way to a Kubernetes API: bounded reads, errors that name the right that is missing
 //	files/      a file or a folder out of a place that a pull request can edit: links, sizes and depths are bounded
+//	command/    a program of the job's, run where the person who starts bakegate allows it, its output bounded
 //	clean/      pure: text from outside, made safe to print, once, where it enters
 //	heap/       when garbage is collected: late in a short run, early on what a stranger sends
 //	lazyregexp/ regular expressions that are compiled when they are first used: the step starts in every pipeline
@@ -41,7 +42,7 @@
 // # The dependency rule (deps_test.go holds it)
 //
 //   - judge, verdict, release, cause, clean, lazyregexp import only the standard library, pure maths libraries and each other.
-//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube, cloud and files; never each other, nor ci, config, report, cli.
+//   - The stages (preflight, verify, diff, mark, bake) import pure packages, httpx, registry, kube, cloud, files and command; never each other, nor ci, config, report, cli.
 //   - An extension is one file plus one line in a map. It owns its options struct, decodes it strictly, is constructed at load time
 //     without I/O, and returns data, never verdicts.
 //   - Sources fetch; judge and diff's rules decide. I/O and judgement never share a function.

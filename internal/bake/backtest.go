@@ -1,7 +1,6 @@
 package bake
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,47 +138,85 @@ func (r *replay) stretch(ctx context.Context) error {
 
 // judge gives the past to the judge as it came, window by window.
 func (r *replay) judge(p Past, hs histories) Replayed {
-	out := Replayed{Past: p, Verdict: ReplayPass, At: p.Serving.Add(r.Options.Window)}
-	first := time.Time{}
+	spec := judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window)}
+	var befores []judge.History
+	var after [][]judge.Sample
 	for _, h := range hs.metrics {
-		j, at := r.judgeOne(p, h)
-		out.Metrics = append(out.Metrics, j)
-		switch {
-		case j.Status == judge.Fail && (first.IsZero() || at.Before(first)):
-			out.Verdict, out.At, out.By, out.Why, first = ReplayRollback, at, []string{h.Name}, j.Sentence, at
-		case j.Status == judge.Fail && at.Equal(first):
-			out.By = append(out.By, h.Name)
-		case out.Verdict != ReplayRollback && j.Status != judge.Pass && j.Status != judge.Fail:
-			out.Verdict = ReplayInconclusive
-			if out.By = append(out.By, h.Name); len(out.By) == 1 {
-				out.Why = cmp.Or(j.Sentence, j.Reason)
-			}
+		m := judge.MetricSpec{Spec: r.spec(p, h)}
+		spec.Metrics, spec.WarmUp = append(spec.Metrics, m), max(spec.WarmUp, m.WarmUp)
+		befores = append(befores, judge.History{Before: r.before(p, h)})
+		after = append(after, h.between(spec.Start, spec.End))
+	}
+	v, at := decided(newDeploy(spec, befores), after, spec.End)
+	out := Replayed{Past: p, At: at, Why: v.Sentence, Verdict: map[judge.Status]string{judge.Fail: ReplayRollback, judge.Pass: ReplayPass}[v.Status]}
+	if out.Verdict == "" {
+		out.Verdict = ReplayInconclusive
+	}
+	if v.Metric != "" {
+		out.By = []string{v.Metric}
+	}
+	for i, m := range spec.Metrics {
+		out.Metrics = append(out.Metrics, alone(m.Spec, befores[i].Before, after[i], at, v))
+	}
+	for _, j := range out.Metrics {
+		if j.Metric == v.Metric && j.Sentence != "" {
+			out.Why = j.Sentence
 		}
 	}
 	return out
 }
 
-func (r *replay) judgeOne(p Past, h *history) (judge.Judgement, time.Time) {
-	o := r.Options
-	end := p.Serving.Add(o.Window)
-	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: h.limits(), Compare: h.compares(), Start: p.Serving, End: end,
-		Alpha: float64(o.Alpha) / float64(len(o.Metrics))}
-	if o.WarmUp != nil {
-		spec.WarmUp = *o.WarmUp
-	}
-	var before []judge.Sample
-	if h.compares() {
-		base := Interval{From: p.Started.Add(-o.Baseline.Gap - o.Baseline.Window), To: p.Started.Add(-o.Baseline.Gap)}
-		before = leaveOut(h.between(base.From, base.To), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
-	}
-	st := newJudge(spec, before)
-	for _, s := range h.between(p.Serving, end) {
-		st.Add(s)
-		if j := st.Judge(); j.Status == judge.Fail {
-			return j, s.To
+// decided has all metrics judged together, and says when that was decided.
+func decided(d deployJudge, after [][]judge.Sample, end time.Time) (judge.Verdict, time.Time) {
+	j := joint{samples: after, fed: make([]int, len(after))}
+	for _, t := range j.unseen() {
+		for i := range after {
+			for ; j.fed[i] < len(after[i]) && !after[i][j.fed[i]].To.After(t); j.fed[i]++ {
+				d.Add(i, after[i][j.fed[i]])
+			}
+		}
+		if v := d.Judge(); v.Status == judge.Fail {
+			return v, t
 		}
 	}
-	return st.End(), end
+	return d.End(), end
+}
+
+// alone has one metric explain itself, up to the time at which all was decided.
+func alone(spec judge.Spec, before, after []judge.Sample, at time.Time, v judge.Verdict) judge.Judgement {
+	st := newJudge(spec, before)
+	for _, s := range after {
+		if !s.To.After(at) {
+			st.Add(s)
+		}
+	}
+	if v.Status == judge.Fail {
+		j := st.Judge()
+		j.Metric = spec.Name
+		return inView(j, v)
+	}
+	j := st.End()
+	j.Metric = spec.Name
+	return ended(j, v)
+}
+
+func (r *replay) spec(p Past, h *history) judge.Spec {
+	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: h.limits(), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
+		Alpha: float64(r.Options.Alpha) / float64(len(r.Options.Metrics))}
+	if r.Options.WarmUp != nil {
+		spec.WarmUp = *r.Options.WarmUp
+	}
+	return spec
+}
+
+// before is the baseline of a metric.
+func (r *replay) before(p Past, h *history) []judge.Sample {
+	if !h.compares() {
+		return nil
+	}
+	o := r.Options
+	to := p.Started.Add(-o.Baseline.Gap)
+	return leaveOut(h.between(to.Add(-o.Baseline.Window), to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
 }
 
 // others are the deploys around this one, which are no baseline.

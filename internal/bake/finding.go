@@ -124,7 +124,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	j := w.state.End()
 	j.Metric = w.Name
-	j = w.ended(j, v)
+	j = ended(j, v)
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
 	return w.judged(j), &j
@@ -145,15 +145,15 @@ func (b *bake) end() judge.Verdict {
 }
 
 // ended is what a metric comes to at the end, in view of what all together come to.
-func (w *watch) ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
+func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	alone := j.Status
-	j = w.inView(j, v)
+	j = inView(j, v)
 	switch {
 	case j.Status == judge.Fail:
 	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
 		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
-		j.Sentence = w.Name + ": over all metrics and the whole window, harm of the size that matters is excluded"
-	case v.Status == judge.Unknown && v.Metric == w.Name && alone != judge.Unknown:
+		j.Sentence = j.Metric + ": over all metrics and the whole window, harm of the size that matters is excluded"
+	case v.Status == judge.Unknown && v.Metric == j.Metric && alone != judge.Unknown:
 		j.Status, j.Reason, j.Needed, j.Sentence = judge.Unknown, v.Reason, v.Needed, v.Sentence
 	case alone == judge.Fail: // and all together are not sure
 		j.Status, j.Reason = judge.Unknown, judge.Unproved

@@ -130,7 +130,7 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 	if w.fresh == nil {
 		return
 	}
-	j := w.inView(*w.fresh, v)
+	j := inView(*w.fresh, v)
 	w.fresh = nil
 	text := ""
 	if w.latest == nil || w.latest.Status != j.Status {
@@ -146,9 +146,9 @@ func (w *watch) decides(v judge.Verdict) {
 	defer w.mu.Unlock()
 	w.failed = true
 	if w.latest == nil || w.latest.Status != judge.Fail {
-		j := w.inView(judge.Judgement{Metric: w.Name, Status: judge.Continue}, v)
+		j := inView(judge.Judgement{Metric: w.Name, Status: judge.Continue}, v)
 		if w.latest != nil {
-			j = w.inView(*w.latest, v)
+			j = inView(*w.latest, v)
 		}
 		w.latest = &j
 		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
@@ -156,9 +156,9 @@ func (w *watch) decides(v judge.Verdict) {
 }
 
 // inView is what a metric says of itself, in view of what all together say: they alone decide that it fails.
-func (w *watch) inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
+func inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	switch {
-	case v.Status == judge.Fail && v.Metric == w.Name:
+	case v.Status == judge.Fail && v.Metric == j.Metric:
 		if j.Status != judge.Fail {
 			j.Status, j.Sentence = judge.Fail, v.Sentence
 		}

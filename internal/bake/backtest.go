@@ -142,7 +142,7 @@ func (r *replay) judge(p Past, hs histories) Replayed {
 	var befores []judge.History
 	var after [][]judge.Sample
 	for _, h := range hs.metrics {
-		m := judge.MetricSpec{Spec: r.spec(p, h)}
+		m := h.metricSpec(r.spec(p, h))
 		spec.Metrics, spec.WarmUp = append(spec.Metrics, m), max(spec.WarmUp, m.WarmUp)
 		befores = append(befores, judge.History{Before: r.before(p, h)})
 		after = append(after, h.between(spec.Start, spec.End))
@@ -168,12 +168,13 @@ func (r *replay) judge(p Past, hs histories) Replayed {
 
 // decided has all metrics judged together, and says when that was decided.
 func decided(d deployJudge, after [][]judge.Sample, end time.Time) (judge.Verdict, time.Time) {
-	j := joint{samples: after, fed: make([]int, len(after))}
+	j := joint{judge: d, metrics: make([]together, len(after))}
+	for i := range after {
+		j.metrics[i].own.samples = after[i]
+	}
 	for _, t := range j.unseen() {
-		for i := range after {
-			for ; j.fed[i] < len(after[i]) && !after[i][j.fed[i]].To.After(t); j.fed[i]++ {
-				d.Add(i, after[i][j.fed[i]])
-			}
+		for i := range j.metrics {
+			j.metrics[i].own.until(t, func(x judge.Sample) { d.Add(i, x) })
 		}
 		if v := d.Judge(); v.Status == judge.Fail {
 			return v, t
@@ -201,7 +202,7 @@ func alone(spec judge.Spec, before, after []judge.Sample, at time.Time, v judge.
 }
 
 func (r *replay) spec(p Past, h *history) judge.Spec {
-	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: h.limits(), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
+	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: append(h.limits(), h.burns(r.Options.Window)...), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
 		Alpha: float64(r.Options.Alpha) / float64(len(r.Options.Metrics))}
 	if r.Options.WarmUp != nil {
 		spec.WarmUp = *r.Options.WarmUp

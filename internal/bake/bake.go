@@ -38,6 +38,7 @@ type bake struct {
 	serving  time.Time
 	sources  []*source
 	watches  []*watch
+	controls []*watch // of what runs beside the new version, by the same kind of queries
 	joint    *joint
 	findings []verdict.Finding // beside those of the metrics
 	cancel   context.CancelCauseFunc
@@ -136,30 +137,38 @@ func (b *bake) prepare() {
 			b.sources = append(b.sources, s)
 		}
 		w := b.newWatch(m, s)
+		w.index = len(b.watches)
 		b.watches = append(b.watches, w)
-		s.watches = append(s.watches, w)
-		for _, q := range w.queries {
-			s.byQuery[q.ID] = w
+		s.add(w)
+		if m.Control != nil {
+			c := b.newWatch(m.controlMetric(), s)
+			c.index, c.control = w.index, true
+			b.controls = append(b.controls, c)
+			s.add(c)
 		}
+	}
+}
+
+func (s *source) add(w *watch) {
+	s.watches = append(s.watches, w)
+	for _, q := range w.queries {
+		s.byQuery[q.ID] = w
 	}
 }
 
 // together puts the metrics under one judgement.
 func (b *bake) together() {
 	spec := judge.DeploySpec{Alpha: float64(b.Options.Alpha), Start: b.serving}
-	for _, w := range b.watches {
-		spec.Metrics = append(spec.Metrics, w.metricSpec())
+	metrics := make([]together, len(b.watches))
+	for i, w := range b.watches {
+		metrics[i] = together{spec: w.metricSpec(w.spec), hard: w.hardLimits(), upstream: w.Upstream}
+		metrics[i].control.settled = w.Control == nil
 		spec.WarmUp, spec.End = max(spec.WarmUp, w.spec.WarmUp), later(spec.End, w.spec.End)
 	}
-	make_ := b.newDeploy
-	if make_ == nil {
-		make_ = newDeploy
-	}
-	b.joint = newJoint(spec, make_)
-	for i, w := range b.watches {
-		w.index, w.joint = i, b.joint
+	b.joint = newJoint(spec, metrics, b.deployJudge())
+	for _, w := range slices.Concat(b.watches, b.controls) {
+		w.joint = b.joint
 		w.settle()
-		b.joint.observe(i, w.samples) // of an earlier process
 	}
 	for _, s := range b.sources {
 		s.joint = b.joint
@@ -205,7 +214,7 @@ func (b *bake) newWatch(m Metric, s *source) *watch {
 	g := grid{s.from, s.step}
 	w := &watch{Metric: m, queries: m.Queries(b.Vars), grid: g, newJudge: b.judge(), tell: b.observer.tell,
 		counts: m.counts(g, s.history, sel), selects: sel, from: s.from, to: s.to, known: s.from}
-	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Limits: m.limits(), Compare: m.compares(), Start: b.serving, End: s.to,
+	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Limits: append(m.limits(), m.burns(b.Options.Window)...), Compare: m.compares(), Start: b.serving, End: s.to,
 		Alpha: float64(b.Options.Alpha) / float64(len(b.Options.Metrics))}
 	if b.Options.WarmUp != nil {
 		w.spec.WarmUp = *b.Options.WarmUp
@@ -236,6 +245,13 @@ func (w *watch) resume(samples []judge.Sample) {
 	if n := len(w.samples); n > 0 {
 		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: going on behind %s, where an earlier process stopped", w.Name, clock24(w.known))})
 	}
+}
+
+func (b *bake) deployJudge() func(judge.DeploySpec, []judge.History) deployJudge {
+	if b.newDeploy != nil {
+		return b.newDeploy
+	}
+	return newDeploy
 }
 
 func (b *bake) judge() func(judge.Spec, []judge.Sample) judging {

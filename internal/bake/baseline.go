@@ -216,9 +216,9 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 func (w *watch) settle() {
 	switch b := w.before; {
 	case b == nil:
-		w.joint.settle(w.index, judge.History{})
+		w.joint.settle(w.index, w.control, nil)
 	case b.done:
-		w.joint.settle(w.index, judge.History{Before: b.samples})
+		w.joint.settle(w.index, w.control, b.samples)
 	}
 }
 

@@ -3,6 +3,7 @@ package bake
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,7 +133,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 
 // end has all together look for the last time.
 func (b *bake) end() judge.Verdict {
-	for _, w := range b.watches {
+	for _, w := range slices.Concat(b.watches, b.controls) {
 		w.mu.Lock()
 		if w.before != nil && !w.before.done { // it never came: judged as one without
 			w.before.done, w.before.samples = true, nil

@@ -1,6 +1,8 @@
 package bake
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -11,34 +13,64 @@ import (
 // joint is the judgement of the deploy: all metrics together decide, each explains itself (watch.state). Samples come from one goroutine a
 // source; a baseline that arrives late has the whole judged again, so that the order of arrival changes nothing.
 type joint struct {
-	mu        sync.Mutex
-	make      func(judge.DeploySpec, []judge.History) deployJudge
-	spec      judge.DeploySpec
-	histories []judge.History
-	settled   []bool // the metric's history is known, or will never be
-	samples   [][]judge.Sample
-	fed       []int
-	judge     deployJudge // nil: it must be made anew
-	verdict   judge.Verdict
+	mu      sync.Mutex
+	make    func(judge.DeploySpec, []judge.History) deployJudge
+	spec    judge.DeploySpec
+	metrics []together
+	judge   deployJudge // nil: it must be made anew
+	verdict judge.Verdict
 }
 
-func newJoint(spec judge.DeploySpec, make_ func(judge.DeploySpec, []judge.History) deployJudge) *joint {
-	n := len(spec.Metrics)
-	return &joint{make: make_, spec: spec, histories: make([]judge.History, n), settled: make([]bool, n), samples: make([][]judge.Sample, n), fed: make([]int, n)}
+// together is one metric in the judgement of all.
+type together struct {
+	spec     judge.MetricSpec
+	hard     []judge.Limit
+	upstream bool // a dependency's: where it fails, the cause is there
+	own      side // of what is judged
+	control  side // of what runs beside it; nil samples where there is none
 }
 
-// observe takes the next samples of a metric.
-func (j *joint) observe(metric int, fresh []judge.Sample) {
+// side is what was seen of one side.
+type side struct {
+	before  []judge.Sample
+	settled bool // before is known, or will never be
+	samples []judge.Sample
+	fed     int
+}
+
+func newJoint(spec judge.DeploySpec, metrics []together, make_ func(judge.DeploySpec, []judge.History) deployJudge) *joint {
+	return &joint{make: make_, spec: spec, metrics: metrics}
+}
+
+// of is one side of a metric.
+func (j *joint) of(metric int, control bool) *side {
+	if control {
+		return &j.metrics[metric].control
+	}
+	return &j.metrics[metric].own
+}
+
+// observe takes the next samples of one side of a metric.
+func (j *joint) observe(metric int, control bool, fresh []judge.Sample) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.samples[metric] = append(j.samples[metric], fresh...)
+	s := j.of(metric, control)
+	s.samples = append(s.samples, fresh...)
 }
 
-// settle says that all is known that will be known of a metric before the deploy.
-func (j *joint) settle(metric int, h judge.History) {
+// settle says that all is known that will be known of one side of a metric before the deploy.
+func (j *joint) settle(metric int, control bool, before []judge.Sample) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.histories[metric], j.settled[metric], j.judge = h, true, nil
+	s := j.of(metric, control)
+	s.before, s.settled, j.judge = before, true, nil
+}
+
+// extend has everything judged again, in a window that ends later.
+func (j *joint) extend(end time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.spec.End, j.judge = end, nil
 }
 
 // look judges what is new, window by window: what was fetched late gets the verdict that it would have had in time.
@@ -55,6 +87,7 @@ func (j *joint) end() judge.Verdict {
 	defer j.mu.Unlock()
 	if j.feed(); j.verdict.Status != judge.Fail {
 		j.verdict = j.judge.End()
+		j.outside()
 	}
 	return j.verdict
 }
@@ -67,32 +100,88 @@ func (j *joint) feed() {
 		if j.verdict.Status == judge.Fail {
 			return
 		}
-		for i := range j.samples {
-			for ; j.fed[i] < len(j.samples[i]) && !j.samples[i][j.fed[i]].To.After(t); j.fed[i]++ {
-				j.judge.Add(i, j.samples[i][j.fed[i]])
-			}
+		var hard *judge.Verdict
+		for i := range j.metrics {
+			m := &j.metrics[i]
+			m.control.until(t, func(x judge.Sample) { j.judge.AddControl(i, x) })
+			m.own.until(t, func(x judge.Sample) {
+				j.judge.Add(i, x)
+				hard = cmp.Or(hard, m.exceeds(x))
+			})
 		}
 		j.verdict = j.judge.Judge()
+		if hard != nil && j.verdict.Status != judge.Fail {
+			hard.Metrics, j.verdict = j.verdict.Metrics, *hard
+		}
+		j.outside()
+	}
+}
+
+// until gives what was seen up to a time, each once.
+func (s *side) until(t time.Time, do func(judge.Sample)) {
+	for ; s.fed < len(s.samples) && !s.samples[s.fed].To.After(t); s.fed++ {
+		do(s.samples[s.fed])
+	}
+}
+
+// exceeds is the verdict where one window is beyond a hard limit, nil where it is not.
+func (m *together) exceeds(x judge.Sample) *judge.Verdict {
+	l, got, ok := judge.Exceeds(m.spec.Kind, m.hard, x)
+	if !ok {
+		return nil
+	}
+	return &judge.Verdict{Status: judge.Fail, Metric: m.spec.Name,
+		Sentence: fmt.Sprintf("%s %s from %s to %s, beyond the hard limit %s%s", m.spec.Name, hardly(m.spec.Kind, l, got), clock24(x.From), clock24(x.To), quantileName(l), l.Text)}
+}
+
+func hardly(k judge.Kind, l judge.Limit, got judge.Rate) string {
+	if l.Quantile > 0 {
+		return fmt.Sprintf("above %s for %s of %s requests", l.Text, rate(k, got.Value), number(got.Total))
+	}
+	return rate(k, got.Value)
+}
+
+// upstreamOdds is how likely, against one, an upstream's trouble must be to be taken for the cause. It only turns a rollback into a hold.
+const upstreamOdds = 20
+
+// outside looks whether what fails has its cause in a dependency.
+func (j *joint) outside() {
+	v := &j.verdict
+	if v.Status != judge.Fail || v.External {
+		return
+	}
+	for i, m := range j.metrics {
+		if m.upstream && i < len(v.Metrics) && v.Metrics[i].Evidence >= upstreamOdds {
+			v.External = true
+			v.Sentence += fmt.Sprintf("; %s, which this depends on, got worse too (evidence %s)", m.spec.Name, odds(v.Metrics[i].Evidence))
+			return
+		}
 	}
 }
 
 // begin makes the judge, and has it see everything again. A metric whose history is on its way is held to its limits alone.
 func (j *joint) begin() {
 	spec := j.spec
-	spec.Metrics = slices.Clone(spec.Metrics)
-	for i := range spec.Metrics {
-		spec.Metrics[i].Compare = spec.Metrics[i].Compare && j.settled[i]
+	var hs []judge.History
+	for i := range j.metrics {
+		m := &j.metrics[i]
+		s := m.spec
+		s.Compare = s.Compare && m.own.settled && m.control.settled
+		spec.Metrics = append(spec.Metrics, s)
+		hs = append(hs, judge.History{Before: m.own.before, Control: m.control.before})
+		m.own.fed, m.control.fed = 0, 0
 	}
-	j.judge, j.verdict = j.make(spec, j.histories), judge.Verdict{Status: judge.Continue}
-	clear(j.fed)
+	j.judge, j.verdict = j.make(spec, hs), judge.Verdict{Status: judge.Continue}
 }
 
 // unseen are the ends of the windows that the judge has not seen, each once, in their order.
 func (j *joint) unseen() []time.Time {
 	var ts []time.Time
-	for i, xs := range j.samples {
-		for _, x := range xs[j.fed[i]:] {
-			ts = append(ts, x.To)
+	for _, m := range j.metrics {
+		for _, s := range []side{m.own, m.control} {
+			for _, x := range s.samples[s.fed:] {
+				ts = append(ts, x.To)
+			}
 		}
 	}
 	slices.SortFunc(ts, time.Time.Compare)

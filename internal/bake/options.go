@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
 )
 
 // Options is the bake section of the configuration.
@@ -21,6 +22,10 @@ type Options struct {
 	Baseline Baseline        `yaml:"baseline"`
 	Sources  map[string]Spec `yaml:"sources"`
 	Metrics  []Metric        `yaml:"metrics"`
+	// Require are the classes of signals without which a bake is not worth its name: errors, latency, traffic, business, saturation, health.
+	Require []string `yaml:"require"`
+	// Extend is how much longer is watched where the window ends with too little traffic to say anything.
+	Extend time.Duration `yaml:"extend"`
 	// ReadyWhen is when the new version serves; without it the deploy's end counts.
 	ReadyWhen *ReadyWhen `yaml:"ready-when"`
 }
@@ -47,18 +52,59 @@ type ReadyWhen struct {
 	Timeout time.Duration `yaml:"timeout"` // default 10m; then the bake is inconclusive/not-serving
 }
 
-// Metric is one thing that is watched. Exactly one of Bad with Total, Histogram, Gauge, Boolean and Expr is set.
+// Metric is one thing that is watched. Exactly one of Bad with Total, Histogram, Rate, Gauge, Boolean and Expr is set.
 type Metric struct {
 	Name      string `yaml:"name,required"`
 	From      string `yaml:"from"`      // source; may be left out where there is only one
 	Bad       Text   `yaml:"bad"`       // selector of counters: the failed ones...
 	Total     Text   `yaml:"total"`     // ...of these
 	Histogram Text   `yaml:"histogram"` // base name and labels of a histogram, without _bucket
+	Rate      Text   `yaml:"rate"`      // selector of counters of what should keep coming: requests, orders
+	Of        Text   `yaml:"of"`        // of a rate: the requests that its events are counted among
+	Worse     string `yaml:"worse"`     // of a rate: down (default) or up
 	Gauge     Text   `yaml:"gauge"`     // selector of gauges
 	Boolean   Text   `yaml:"boolean"`   // must not be 0: up{...}
 	Expr      Text   `yaml:"expr"`      // one value in the source's own language, the weaker evidence
 	Limit     *Limit `yaml:"limit"`
+	Hard      *Limit `yaml:"hard"`    // acts at once, on one window
 	Compare   string `yaml:"compare"` // before
+	SLO       SLO    `yaml:"slo"`     // of bad and total: an objective, whose budget must not burn
+	// Control is what runs beside the new version, by the same kind of queries: what happens to both is not this deploy's doing.
+	Control *Control `yaml:"control"`
+
+	Weight   float64 `yaml:"weight"`   // share of the evidence relative to the other metrics, default 1
+	Critical bool    `yaml:"critical"` // three times its share
+	DryRun   bool    `yaml:"dry-run"`  // judged and told, without effect
+	// Upstream says that this is a dependency's: it never rolls anything back, and where it fails, what fails with it is held.
+	Upstream bool   `yaml:"upstream"`
+	Class    string `yaml:"class"` // errors, latency, traffic, business, saturation, health; by default from what is queried
+}
+
+// Control selects the same things of what runs beside the new version: stable replicas, another region.
+type Control struct {
+	Bad       Text `yaml:"bad"`
+	Total     Text `yaml:"total"`
+	Histogram Text `yaml:"histogram"`
+	Rate      Text `yaml:"rate"`
+	Of        Text `yaml:"of"`
+}
+
+// SLO is an objective: 99.9% or 99.9%/28d.
+type SLO struct {
+	Objective float64 // share of good events
+	Text      string
+}
+
+// UnmarshalText reads an objective. Its period says how much budget there is, not how fast it may burn.
+func (o *SLO) UnmarshalText(t []byte) error {
+	text := strings.TrimSpace(string(t))
+	share, _, _ := strings.Cut(text, "/")
+	v, err := parseBound(strings.TrimSpace(share))
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(share), "%") || v <= 0.5 || v >= 1 {
+		return fmt.Errorf("%q is no objective: want a share of good events above 50%% and below 100%%, e.g. 99.9%% or 99.9%%/28d", clean.Cut(text, 40))
+	}
+	*o = SLO{v, text}
+	return nil
 }
 
 // Text is a query. $service, $environment, $version and $step stand in it and are escaped by the source; ${NAME} is the environment.

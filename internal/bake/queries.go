@@ -1,6 +1,10 @@
 package bake
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	"github.com/bakegate/bakegate/internal/bake/metric"
 	"github.com/bakegate/bakegate/internal/judge"
 )
@@ -14,6 +18,12 @@ func (m Metric) Queries(vars map[string]string) []metric.Query {
 			{ID: m.Name + ".bad", Kind: metric.Counter, Text: string(m.Bad), Vars: vars},
 			{ID: m.Name + ".total", Kind: metric.Counter, Text: string(m.Total), Vars: vars},
 		}
+	case m.Rate != "":
+		qs := []metric.Query{{ID: m.Name + ".rate", Kind: metric.Counter, Text: string(m.Rate), Vars: vars}}
+		if m.Of != "" {
+			qs = append(qs, metric.Query{ID: m.Name + ".of", Kind: metric.Counter, Text: string(m.Of), Vars: vars})
+		}
+		return qs
 	case m.Histogram != "":
 		return []metric.Query{{ID: m.Name, Kind: metric.Histogram, Text: string(m.Histogram), Vars: vars}}
 	case m.Expr != "":
@@ -42,8 +52,77 @@ func (m Metric) kind() judge.Kind {
 		return judge.Histogram
 	case m.Boolean != "":
 		return judge.Boolean
+	case m.Rate != "":
+		return judge.Rates
 	}
 	return judge.Gauge
+}
+
+// class is what kind of signal the metric is.
+func (m Metric) class() string {
+	if m.Class != "" {
+		return m.Class
+	}
+	switch m.kind() {
+	case judge.Proportion:
+		return "errors"
+	case judge.Histogram:
+		return "latency"
+	case judge.Boolean:
+		return "health"
+	case judge.Rates:
+		if m.Of != "" {
+			return "business"
+		}
+		return "traffic"
+	}
+	return "saturation"
+}
+
+// Classes are the classes of signals.
+func Classes() []string {
+	return []string{"errors", "latency", "traffic", "business", "saturation", "health"}
+}
+
+// Lacks are the required classes of which there is no metric that counts.
+func (o Options) Lacks() []string {
+	var out []string
+	for _, c := range o.Require {
+		if !slices.ContainsFunc(o.Metrics, func(m Metric) bool { return m.class() == c && !m.DryRun && !m.Upstream }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// controlMetric is the control as a metric of its own, which is asked for and counted in the same way.
+func (m Metric) controlMetric() Metric {
+	c := m.Control
+	return Metric{Name: m.Name + controlSuffix, From: m.From, Bad: c.Bad, Total: c.Total, Histogram: c.Histogram, Rate: c.Rate, Of: c.Of, Compare: m.Compare}
+}
+
+// controlSuffix is in no name of a metric.
+const controlSuffix = "/control"
+
+// Burn rates at which an objective is given up (Beyer et al., The Site Reliability Workbook, 2018, chapter 5): 14.4 times the budget empties
+// that of 30 days in two days, 6 times in five. The slower one needs half an hour to be told.
+const (
+	fastBurn, slowBurn = 14.4, 6
+	slowBurnWindow     = 30 * time.Minute
+)
+
+// burns are the limits that an objective means.
+func (m Metric) burns(window time.Duration) []judge.Limit {
+	if m.SLO.Objective == 0 {
+		return nil
+	}
+	limit := func(times float64) judge.Limit {
+		return judge.Limit{Max: times * (1 - m.SLO.Objective), HasMax: true, Text: fmt.Sprintf("%s (%s times the budget of the SLO %s)", rate(judge.Proportion, times*(1-m.SLO.Objective)), number(times), m.SLO.Text)}
+	}
+	if window >= slowBurnWindow {
+		return []judge.Limit{limit(slowBurn)}
+	}
+	return []judge.Limit{limit(fastBurn)}
 }
 
 // limits are the metric's absolute limits as the judge takes them.
@@ -67,6 +146,12 @@ func (m Metric) limits() []judge.Limit {
 		return nil
 	}
 	return []judge.Limit{j}
+}
+
+// hardLimits are those that act at once.
+func (m Metric) hardLimits() []judge.Limit {
+	m.Limit = m.Hard
+	return m.limits()
 }
 
 func (l Limit) quantiles() (ls []judge.Limit) {
@@ -95,9 +180,13 @@ func (m Metric) counts(g grid, history bool, sel *selection) counts {
 		return &proportion{spans: spans{grid: g}, clock: c, badID: m.Name + ".bad", totalID: m.Name + ".total", selects: sel}
 	case judge.Histogram:
 		return &histogram{spans: spans{grid: g}, clock: c}
+	case judge.Rates:
+		return newRates(m, g, c)
 	}
 	return &values{grid: g, one: m.Expr != ""}
 }
 
 // metricSpec is the metric as the judgement of all takes it.
-func (w *watch) metricSpec() judge.MetricSpec { return judge.MetricSpec{Spec: w.spec} }
+func (m Metric) metricSpec(spec judge.Spec) judge.MetricSpec {
+	return judge.MetricSpec{Spec: spec, Weight: m.Weight, Critical: m.Critical, DryRun: m.DryRun || m.Upstream, Direction: judge.Direction(m.Worse)}
+}

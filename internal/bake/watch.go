@@ -18,7 +18,8 @@ type watch struct {
 	newJudge func(judge.Spec, []judge.Sample) judging
 	tell     func(Event)
 	warm     bool // samples are the baseline of a bake to come
-	index    int  // among all metrics
+	index    int  // of the metric among all
+	control  bool // it watches what runs beside the new version
 	joint    *joint
 
 	mu      sync.Mutex // guards what follows: the result may be taken while a source hangs
@@ -109,10 +110,10 @@ func (w *watch) explain() {
 		return
 	}
 	if w.given < len(w.samples) {
-		w.joint.observe(w.index, w.samples[w.given:])
+		w.joint.observe(w.index, w.control, w.samples[w.given:])
 		w.given = len(w.samples)
 	}
-	if !w.ready() || w.fed == len(w.samples) {
+	if w.control || !w.ready() || w.fed == len(w.samples) {
 		return
 	}
 	for ; w.fed < len(w.samples); w.fed++ {

@@ -16,12 +16,13 @@ const (
 func (d *Deploy) conclude(v *Verdict, total float64) {
 	v.Status = Pass
 	judged := false
-	for _, w := range d.metrics {
+	for i, w := range d.metrics {
+		reason, needed, text := w.conclude(d)
+		v.Metrics[i].conclude(reason, needed, text)
 		if w.spec.DryRun {
 			continue
 		}
 		judged = judged || w.judged()
-		reason, needed, text := w.conclude(d)
 		if reason == "" || reason != Unproved && w.spec.Optional {
 			continue
 		}
@@ -36,6 +37,20 @@ func (d *Deploy) conclude(v *Verdict, total float64) {
 		v.Status, v.Reason, v.Sentence = Unknown, Unproved, "it looks worse than it was, and that is not proved"
 	case v.Status == Pass:
 		v.Sentence = "harm is excluded"
+	}
+}
+
+// conclude notes what one metric comes to at the end.
+func (j *Judgement) conclude(reason string, needed float64, text string) {
+	switch {
+	case j.Status == Fail:
+	case reason == "":
+		j.Status = Pass
+	default:
+		j.Status, j.Reason, j.Needed = Unknown, reason, needed
+		if text != "" {
+			j.Sentence = text
+		}
 	}
 }
 

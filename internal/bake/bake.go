@@ -41,6 +41,7 @@ type bake struct {
 	controls []*watch // of what runs beside the new version, by the same kind of queries
 	joint    *joint
 	findings []verdict.Finding // beside those of the metrics
+	extended bool              // the window is the longer one
 	cancel   context.CancelCauseFunc
 }
 
@@ -56,7 +57,8 @@ func Run(ctx context.Context, p Plan) Result {
 	if state == serves {
 		b.prepare()
 		b.tellServing()
-		b.watch(ctx)
+		for b.watch(ctx); b.extends(ctx); b.watch(ctx) {
+		}
 	}
 	return b.result(ctx, state)
 }
@@ -173,6 +175,36 @@ func (b *bake) together() {
 	for _, s := range b.sources {
 		s.joint = b.joint
 	}
+}
+
+// extends makes the window longer, once, where it ended with too little to say anything, and reports whether it did.
+func (b *bake) extends(ctx context.Context) bool {
+	if b.Options.Extend <= 0 || b.extended || b.Once || ctx.Err() != nil {
+		return false
+	}
+	v := b.end()
+	if v.Status != judge.Unknown || v.Reason != judge.LowTraffic && v.Reason != judge.Unproved {
+		return false
+	}
+	b.extended = true
+	var end time.Time
+	for _, s := range b.sources {
+		s.to = s.to.Add((b.Options.Extend + s.step - 1) / s.step * s.step)
+		for _, w := range s.watches {
+			w.extend(s.to)
+		}
+		end = later(end, s.to)
+	}
+	b.joint.extend(end)
+	b.observer.tell(Event{Kind: EventNote, Text: fmt.Sprintf("%s: watching %s longer, until %s", v.Sentence, short(b.Options.Extend), clock24(end))})
+	return true
+}
+
+// extend has the metric watched until later, and judged again in that window.
+func (w *watch) extend(to time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to, w.spec.End, w.state = to, to, nil
 }
 
 func (b *bake) tellServing() {

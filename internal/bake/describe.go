@@ -34,11 +34,25 @@ func (b *bake) describe(m Metric) string {
 	for _, q := range m.Queries(b.Vars) {
 		s += fmt.Sprintf(" %s %s", q.Kind, clean.Cut(q.Text, 200))
 	}
-	for _, l := range m.limits() {
+	for _, l := range append(m.limits(), m.burns(b.Options.Window)...) {
 		s += ", limit " + quantileName(l) + l.Text
+	}
+	for _, l := range m.hardLimits() {
+		s += ", hard limit " + quantileName(l) + l.Text
 	}
 	if m.compares() {
 		s += ", compared with " + short(b.Options.Baseline.Window) + " before the deploy"
+	}
+	if m.Control != nil {
+		s += ", beside its control"
+	}
+	switch {
+	case m.Upstream:
+		s += " (upstream: without effect, but what fails with it is held)"
+	case m.DryRun:
+		s += " (dry run)"
+	case m.Critical:
+		s += " (critical)"
 	}
 	return s
 }
@@ -69,7 +83,7 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	}
 	history := b.source(m.From).Traits().History
 	switch {
-	case !m.compares() && len(m.limits()) == 0 && m.kind() != judge.Boolean:
+	case !m.compares() && len(m.limits())+len(m.burns(b.Options.Window)) == 0 && m.kind() != judge.Boolean:
 		say("neither limit nor compare: it can never pass")
 	case m.compares() && !history && len(b.Resume.Baseline[m.Name]) == 0:
 		say("%s has no history, so compare: before needs samples from before the deploy: use `bakegate begin` or --warm", m.From)

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,7 @@ func (b *bake) conclude(r *Result) {
 			r.Findings = append(r.Findings, note)
 		}
 	}
+	r.Findings = append(r.Findings, b.controlNotes()...)
 	if len(b.Options.Metrics) == 0 {
 		r.Findings = append(r.Findings, verdict.Finding{Check: "bake/metrics", Outcome: verdict.Unknown, Reason: judge.NoCriteria, Doc: "bake-no-criteria",
 			Summary: "no metric is named: nothing was watched", Hint: "name at least one metric under bake.metrics"})
@@ -108,7 +110,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 		return w.judged(*w.latest), w.latest
 	}
 	if t := w.noEvidence(gaps, over); t != nil {
-		return w.unknown(t), w.latest
+		return w.told(w.unknown(t)), w.latest
 	}
 	if !over {
 		f := verdict.Finding{Outcome: verdict.Unknown, Doc: "bake-metric"}
@@ -116,6 +118,11 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 			f.Evidence = evidence(w.kind(), *w.latest)
 		}
 		return f, w.latest
+	}
+	if w.kind() == judge.Rates {
+		j := w.inView(judge.Judgement{Metric: w.Name}, v)
+		w.latest = &j
+		return w.told(w.judged(j)), &j
 	}
 	if !w.ready() {
 		return w.unknown(&trouble{judge.NoCriteria, "neither a limit nor a comparison", "give the metric a limit: or compare: before"}), nil
@@ -125,10 +132,58 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	j := w.state.End()
 	j.Metric = w.Name
-	j = ended(j, v)
+	if !w.withoutEffect() {
+		j = ended(j, v)
+	}
+	w.estimate(&j)
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
-	return w.judged(j), &j
+	return w.told(w.judged(j)), &j
+}
+
+// estimate says how long what is missing takes to come at the rate of the window.
+func (w *watch) estimate(j *judge.Judgement) {
+	total, seconds := 0.0, 0.0
+	for _, s := range w.samples {
+		total += s.Total
+		for _, b := range s.Buckets {
+			total += b.N
+		}
+		seconds += s.To.Sub(s.From).Seconds()
+	}
+	if j.Status != judge.Unknown || j.Reason != judge.LowTraffic || j.Needed <= 0 || total <= 0 {
+		return
+	}
+	if d := time.Duration(j.Needed / total * seconds * float64(time.Second)); d < 30*24*time.Hour {
+		j.Sentence += fmt.Sprintf(" (about %s at the present rate)", short(max(d.Round(time.Minute), time.Minute)))
+	}
+}
+
+// told is the finding of a metric; one that has no effect on the deploy is a note, whatever it says.
+func (w *watch) told(f verdict.Finding) verdict.Finding {
+	if w.withoutEffect() {
+		what := "dry run"
+		if w.Upstream {
+			what = "upstream"
+		}
+		f.Outcome, f.Reason, f.External = verdict.Note, "", false
+		f.Summary += " (" + what + ": without effect)"
+	}
+	return f
+}
+
+// controlNotes tell of controls that were no help.
+func (b *bake) controlNotes() (fs []verdict.Finding) {
+	for _, c := range b.controls {
+		c.mu.Lock()
+		t := cmp.Or(c.asking.trouble, c.counts.trouble())
+		c.mu.Unlock()
+		if t != nil {
+			fs = append(fs, verdict.Finding{Check: "bake/" + c.Name, Outcome: verdict.Note, Doc: docOf(t.reason), Hint: t.hint,
+				Summary: fmt.Sprintf("the control of %s is missing (%s): it was compared with the time before alone", strings.TrimSuffix(c.Name, controlSuffix), t.text)})
+		}
+	}
+	return fs
 }
 
 // end has all together look for the last time.

@@ -113,7 +113,13 @@ func (w *watch) explain() {
 		w.joint.observe(w.index, w.control, w.samples[w.given:])
 		w.given = len(w.samples)
 	}
-	if w.control || !w.ready() || w.fed == len(w.samples) {
+	switch {
+	case w.control:
+		return
+	case w.kind() == judge.Rates: // explained by all together alone
+		w.fresh = &judge.Judgement{Metric: w.Name, Status: judge.Continue}
+		return
+	case !w.ready() || w.fed == len(w.samples):
 		return
 	}
 	for ; w.fed < len(w.samples); w.fed++ {
@@ -131,7 +137,7 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 	if w.fresh == nil {
 		return
 	}
-	j := inView(*w.fresh, v)
+	j := w.inView(*w.fresh, v)
 	w.fresh = nil
 	text := ""
 	if w.latest == nil || w.latest.Status != j.Status {
@@ -147,14 +153,29 @@ func (w *watch) decides(v judge.Verdict) {
 	defer w.mu.Unlock()
 	w.failed = true
 	if w.latest == nil || w.latest.Status != judge.Fail {
-		j := inView(judge.Judgement{Metric: w.Name, Status: judge.Continue}, v)
+		j := judge.Judgement{Metric: w.Name, Status: judge.Continue}
 		if w.latest != nil {
-			j = inView(*w.latest, v)
+			j = *w.latest
 		}
+		j = w.inView(j, v)
 		w.latest = &j
 		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
 	}
 }
+
+// inView is the judgement of this metric in view of what all together say. What has no effect on the deploy speaks for itself.
+func (w *watch) inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
+	if w.kind() == judge.Rates && w.index < len(v.Metrics) {
+		j = v.Metrics[w.index]
+		j.Metric, j.Criteria = w.Name, "before the deploy"
+	}
+	if w.withoutEffect() {
+		return j
+	}
+	return inView(j, v)
+}
+
+func (w *watch) withoutEffect() bool { return w.DryRun || w.Upstream }
 
 // inView is what a metric says of itself, in view of what all together say: they alone decide that it fails.
 func inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
@@ -187,9 +208,6 @@ func (w *watch) ready() bool {
 		before = w.before.samples
 	}
 	w.state, w.partial, w.fed = w.newJudge(spec, before), waiting, 0
-	if w.before != nil && w.before.done {
-		w.before.samples = nil // the judge has them
-	}
 	return true
 }
 

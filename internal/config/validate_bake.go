@@ -29,6 +29,7 @@ func (v *validator) bake() {
 	if v.f.Bake.ReadyWhen != nil {
 		v.readyWhen(used)
 	}
+	v.required()
 	v.unused(used)
 }
 
@@ -62,6 +63,22 @@ func (v *validator) times() {
 	}
 	if v.has("bake.alpha") && v.fine("bake.alpha") && (b.Alpha <= 0 || b.Alpha >= 0.5) {
 		v.at("bake.alpha", "1% is usual", "got %s, want more than 0 and less than 50%%", v.shown("bake.alpha"))
+	}
+}
+
+// required looks whether every class of signals that must be watched is.
+func (v *validator) required() {
+	b := v.f.Bake
+	for i, c := range b.Require {
+		if at := index("bake.require", i); v.fine(at) && !slices.Contains(bake.Classes(), c) {
+			v.at(at, v.meant(at, bake.Classes()), "got %s, want one of %s", v.shown(at), strings.Join(bake.Classes(), ", "))
+		}
+	}
+	if lacks := b.Lacks(); len(lacks) > 0 && v.fine("bake.require") && v.fine("bake.metrics") {
+		v.at("bake.require", "add such a metric, or say with class: which one is it", "no metric that counts shows: %s", strings.Join(lacks, ", "))
+	}
+	if v.has("bake.extend") && v.fine("bake.extend") && b.Extend < 0 {
+		v.at("bake.extend", "", "got %s, want 0s or more", v.shown("bake.extend"))
 	}
 }
 
@@ -143,10 +160,13 @@ func (v *validator) metric(path string, m *bake.Metric, used, names map[string]b
 	m.From = name
 	kind := v.metricKind(path)
 	v.limits(path, kind, m)
+	v.together(path, kind, m, src)
 	v.compare(path, kind, m)
 	v.query(path, "bad", metric.Counter, m.Bad, src)
 	v.query(path, "total", metric.Counter, m.Total, src)
 	v.query(path, "histogram", metric.Histogram, m.Histogram, src)
+	v.query(path, "rate", metric.Counter, m.Rate, src)
+	v.query(path, "of", metric.Counter, m.Of, src)
 	v.query(path, "gauge", metric.Gauge, m.Gauge, src)
 	v.query(path, "boolean", metric.Gauge, m.Boolean, src)
 	v.query(path, "expr", metric.Expr, m.Expr, src)
@@ -163,8 +183,66 @@ func (v *validator) metricKind(path string) string {
 		v.at(path, "bad selects the failed events of total", "total needs bad")
 		return "bad"
 	}
-	kind, _ := v.oneOf(path, "bad", "histogram", "gauge", "boolean", "expr")
+	kind, _ := v.oneOf(path, "bad", "histogram", "rate", "gauge", "boolean", "expr")
 	return kind
+}
+
+// together looks at what a metric is to the others, and at what only some kinds have.
+func (v *validator) together(path, kind string, m *bake.Metric, src metric.Source) {
+	only := func(key string, fits bool, of string) bool {
+		if v.has(join(path, key)) && v.fine(join(path, key)) && !fits && kind != "" {
+			v.at(join(path, key), "remove it", "%s belongs to %s, and this is %s", key, of, kind)
+			return false
+		}
+		return v.has(join(path, key)) && v.fine(join(path, key))
+	}
+	only("of", kind == "rate", "rate")
+	only("slo", kind == "bad", "bad and total")
+	if only("worse", kind == "rate", "rate") && m.Worse != "down" && m.Worse != "up" {
+		v.at(path+".worse", "", "got %s, want down or up", v.shown(path+".worse"))
+	}
+	if at := path + ".class"; v.has(at) && v.fine(at) && !slices.Contains(bake.Classes(), m.Class) {
+		v.at(at, v.meant(at, bake.Classes()), "got %s, want one of %s", v.shown(at), strings.Join(bake.Classes(), ", "))
+	}
+	if at := path + ".weight"; v.has(at) && v.fine(at) && !(m.Weight > 0 && m.Weight <= 100) {
+		v.at(at, "a metric that should not count is dry-run: true", "got %s, want more than 0 and at most 100", v.shown(at))
+	}
+	if m.Critical && (m.DryRun || m.Upstream) {
+		v.at(path+".critical", "remove one of them", "a metric without effect is not critical")
+	}
+	v.control(path, kind, m, src)
+}
+
+// control looks at the queries of what runs beside the new version: the same as the metric's.
+func (v *validator) control(path, kind string, m *bake.Metric, src metric.Source) {
+	at := path + ".control"
+	if m.Control == nil || !v.fine(at) || kind == "" {
+		return
+	}
+	if m.Compare != "before" {
+		v.at(at, "add compare: before", "a control needs compare: the two are compared in how they changed since before the deploy")
+	}
+	wants := map[string][]string{"bad": {"bad", "total"}, "histogram": {"histogram"}, "rate": {"rate"}}[kind]
+	if m.Of != "" {
+		wants = append(wants, "of")
+	}
+	if wants == nil {
+		v.at(at, "remove it", "%s has no control", kind)
+		return
+	}
+	for _, key := range wants {
+		if !v.has(join(at, key)) {
+			v.at(at, "", "%s is missing: a control is asked for the same things", key)
+		}
+	}
+	c, kinds := m.Control, map[string]metric.Kind{"histogram": metric.Histogram}
+	for key, text := range map[string]bake.Text{"bad": c.Bad, "total": c.Total, "histogram": c.Histogram, "rate": c.Rate, "of": c.Of} {
+		if v.has(join(at, key)) && !slices.Contains(wants, key) {
+			v.at(join(at, key), "remove it", "the metric has no %s", key)
+			continue
+		}
+		v.query(at, key, cmp.Or(kinds[key], metric.Counter), text, src)
+	}
 }
 
 func (v *validator) compare(path, kind string, m *bake.Metric) {
@@ -172,7 +250,7 @@ func (v *validator) compare(path, kind string, m *bake.Metric) {
 	switch {
 	case v.has(at) && !v.fine(at):
 	case !v.has(at):
-		if !v.has(path+".limit") && kind != "boolean" && kind != "expr" {
+		if !v.has(path+".limit") && !v.has(path+".slo") && kind != "boolean" && kind != "expr" {
 			v.at(path, "add limit:, or compare: before", "this metric has neither limit nor compare: it would be compared with nothing")
 		}
 	case slices.Contains([]string{"control", "yesterday", "last-week"}, m.Compare):

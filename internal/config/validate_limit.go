@@ -12,6 +12,7 @@ var quantileKeys = []string{"p50", "p90", "p95", "p99", "p99.9"}
 
 // limits looks whether the limit fits the kind of the metric.
 func (v *validator) limits(path, kind string, m *bake.Metric) {
+	v.limit(path+".hard", kind, m.Hard)
 	at := path + ".limit"
 	if m.Limit == nil {
 		if kind == "expr" {
@@ -19,7 +20,11 @@ func (v *validator) limits(path, kind string, m *bake.Metric) {
 		}
 		return
 	}
-	if !v.fine(at) {
+	v.limit(at, kind, m.Limit)
+}
+
+func (v *validator) limit(at, kind string, l *bake.Limit) {
+	if l == nil || !v.fine(at) {
 		return
 	}
 	n, _ := v.root.locate(at)
@@ -29,13 +34,15 @@ func (v *validator) limits(path, kind string, m *bake.Metric) {
 	}
 	switch kind {
 	case "bad":
-		v.proportionLimit(at, m.Limit)
+		v.proportionLimit(at, l)
 	case "histogram":
-		v.histogramLimit(at, m.Limit)
+		v.histogramLimit(at, l)
+	case "rate":
+		v.at(at, "write compare: before", "a rate has no limit: it is compared with before")
 	case "boolean":
 		v.at(at, "remove it", "a boolean has no limit: it must not be 0")
 	case "gauge", "expr":
-		v.valueLimit(at, kind, m.Limit)
+		v.valueLimit(at, kind, l)
 	}
 }
 

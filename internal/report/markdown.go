@@ -21,6 +21,9 @@ func (r *Report) Markdown(w io.Writer) error {
 	r.checks(&b)
 	r.details(&b)
 	for _, m := range r.Metrics {
+		if strings.HasSuffix(m, "/control") { // what runs beside the new version
+			continue
+		}
 		chart(&b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
 	}
 	if cs := r.Causes(); len(cs) > 0 {

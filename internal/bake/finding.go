@@ -132,7 +132,12 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	j := w.state.End()
 	j.Metric = w.Name
-	if !w.withoutEffect() {
+	switch {
+	case w.withoutEffect():
+	case w.Control != nil && j.Status == judge.Fail && v.Status != judge.Fail:
+		j.BadBefore = true
+		j.Sentence += "; what runs beside it got worse as much"
+	default:
 		j = ended(j, v)
 	}
 	w.estimate(&j)
@@ -259,7 +264,7 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
 		f.Hint = "look at what this version changed on the requests that are bad"
 		if f.External {
-			f.Hint = "it was as bad before the deploy: rolling back would not help; look for the cause outside of this deploy"
+			f.Hint = "it was as bad before the deploy, or is beside it: rolling back would not help; look for the cause outside of this deploy"
 		}
 		return f
 	case judge.Pass:

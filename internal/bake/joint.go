@@ -153,7 +153,7 @@ func (j *joint) outside() {
 	for i, m := range j.metrics {
 		if m.upstream && i < len(v.Metrics) && v.Metrics[i].Evidence >= upstreamOdds {
 			v.External = true
-			v.Sentence += fmt.Sprintf("; %s, which this depends on, got worse too (evidence %s)", m.spec.Name, odds(v.Metrics[i].Evidence))
+			v.Reason = fmt.Sprintf("%s, which this depends on, got worse too (evidence %s)", m.spec.Name, odds(v.Metrics[i].Evidence))
 			return
 		}
 	}

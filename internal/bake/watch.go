@@ -185,6 +185,9 @@ func inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
 			j.Status, j.Sentence = judge.Fail, v.Sentence
 		}
 		j.Evidence, j.BadBefore = v.Evidence, v.External
+		if v.Reason != "" {
+			j.Sentence += "; " + v.Reason
+		}
 	case j.Status == judge.Fail:
 		j.Status = judge.Continue
 	}

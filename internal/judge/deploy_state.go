@@ -168,6 +168,11 @@ func (f *streamFit) check() error {
 			return errors.New("the warm-up is out of its range")
 		}
 	}
+	for _, u := range f.Under {
+		if !(u.Mean > 0 && u.Mean <= maxCount && u.Var > 0 && u.Var <= 100 && u.Weight >= 0 && u.Weight <= 1) || len(f.Under) > 3 {
+			return errors.New("an incident is out of its range")
+		}
+	}
 	for _, c := range f.Curve {
 		if !(c.S >= 0 && c.S <= 1) || !finite(c.Le) {
 			return errors.New("a latency curve is out of its range")

@@ -128,6 +128,7 @@ func (w *watched) newStream(d *DeploySpec, h History, f streamFit) *stream {
 	s.Ramp = s.learnFrom(h.Previous)
 	s.Penalty = s.replay(p)
 	p.incident(&s.Ref, &s.Noise)
+	s.Under = p.under(&s.Ref, &s.Noise)
 	s.plan(s.window)
 	return s
 }

@@ -97,26 +97,27 @@ func (r residual) expected() float64 {
 	return r.mu * (r.cy + 5) / (r.cmu + 5)
 }
 
-// shrink takes off what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
+// shrink takes off twice what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
 // that was better after its deploys is not held to that.
 func shrink(log float64, down bool, chance float64) float64 {
 	if down == (log > 0) || log == 0 {
 		return 0
 	}
-	return log * math.Max(0, 1-chance/(log*log))
+	return log * math.Max(0, 1-2*chance/(log*log))
 }
 
 // betweenDeploys is the variance between deploys beyond counting and the service's usual noise (DerSimonian & Laird, 1986), enlarged for
 // being known from few of them: by the ratio of Student's to the normal quantile at 1%, squared.
 func betweenDeploys(rs []residual, log, tau2 float64) float64 {
 	got, want := 0.0, 0.0
+	chance := 1 + math.Sqrt(2/float64(len(rs))) // the variance of so few may be a standard error above what it is
 	for _, r := range rs {
 		m := r.expected() * math.Exp(log)
 		counts := m + m*m/(r.ref+0.5)
 		if r.cmu > 0 {
 			counts += m * m / (r.cmu + 5)
 		}
-		got += (r.y-m)*(r.y-m) - counts - tau2*m*m
+		got += (r.y-m)*(r.y-m) - (counts+tau2*m*m)*chance
 		want += m * m
 	}
 	if !(want > 0) {

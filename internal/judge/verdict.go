@@ -7,7 +7,10 @@ import (
 
 // slack is what the bound of Ville leaves unused, in nats, in a bake of known length over several correlated metrics: the seeded
 // simulations find far fewer false rollbacks than alpha without it.
-const slack = 1.5
+const (
+	slack     = 1.5
+	slackLast = 2.2 // at the last look, after which nothing more is spent
+)
 
 // Judge looks during the window: Fail or Continue. End looks for the last time.
 func (d *Deploy) Judge() Verdict { return d.look(false) }
@@ -48,7 +51,7 @@ func (d *Deploy) look(last bool) Verdict {
 	dead, nats, since := d.died()
 	v.Evidence = math.Exp(math.Min(total, 690))
 	switch {
-	case top != nil && total >= math.Log(1/d.spec.Alpha)-slack:
+	case top != nil && total >= d.bound(last):
 		v.Status, v.Metric, v.External = Fail, top.spec.Name, why.outside
 		v.Sentence = top.tell(why, v.Evidence)
 	case dead != nil && nats >= math.Log(1/(deadShare*d.spec.Alpha)):
@@ -62,6 +65,14 @@ func (d *Deploy) look(last bool) Verdict {
 		d.conclude(&v, total)
 	}
 	return v
+}
+
+// bound is the evidence, in nats, at which the deploy is rolled back.
+func (d *Deploy) bound(last bool) float64 {
+	if last {
+		return math.Log(1/d.spec.Alpha) - slackLast
+	}
+	return math.Log(1/d.spec.Alpha) - slack
 }
 
 const goneAfter = 225 // s without any sample of the new version, while the control reports

@@ -7,7 +7,7 @@ import "math"
 // chance e^(-mu ln(phi)/(phi-1)) (negative binomial), and a run of empty steps may begin at each step of the bake (union bound). Noise
 // that multiplies the rate makes it small, never nothing, so that it is not allowed for beyond phi.
 const (
-	deadShare = 1.0 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
+	deadShare = 0.8 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
 	deadSteps = 3   // two empty scrapes in a row happen
 )
 

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-// shares of a metric's evidence: of a rate of events among requests, its count per request.
-const (
-	leastSteps = 8 // of history
-)
+const leastSteps = 8 // of history
 
 func newWatched(d *DeploySpec, m MetricSpec, h History) *watched {
 	w := &watched{spec: m}
@@ -21,6 +18,9 @@ func newWatched(d *DeploySpec, m MetricSpec, h History) *watched {
 		limits := m.Spec
 		limits.Compare = false
 		w.limits = New(limits, h.Before)
+		if len(h.Control) > 0 {
+			w.outside = New(limits, h.Control)
+		}
 	}
 	if m.Compare {
 		w.learn(d, h)

@@ -58,7 +58,8 @@ func rampOf(es []earlier, from, to float64, down bool, n *noise) (rampBin, bool)
 	log := math.Log((y + 1) / (mu + 1))
 	d := math.Min(to, from+1800) - from
 	tau2 := n.at(d, rs[0].cmu > 0)
-	return rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}.widened(), true
+	b := rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}
+	return b.widened(log, down), true
 }
 
 // after compares a stretch after an earlier deploy with the time before it, and with its control.
@@ -131,8 +132,13 @@ func betweenDeploys(rs []residual, log, tau2 float64) float64 {
 	return math.Min(4, math.Max(0, got/want)*(1+1/k)*few)
 }
 
-func (b rampBin) widened() rampBin {
-	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2))
+// widened leaves open what shrink took off: few events do not prove a warm-up, nor that there is none.
+func (b rampBin) widened(log float64, down bool) rampBin {
+	off := log - b.Log
+	if down == (log > 0) {
+		off = 0
+	}
+	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2)) + off*off
 	return b
 }
 

@@ -81,7 +81,7 @@ const goneAfter = 225 // s without any sample of the new version, while the cont
 func (d *Deploy) vanished() *watched {
 	var gone *watched
 	for _, w := range d.metrics {
-		if w.LastControl.IsZero() {
+		if w.spec.DryRun || w.LastControl.IsZero() {
 			continue
 		}
 		if w.missed(d) < goneAfter {
@@ -131,9 +131,13 @@ func (w *watched) weigh(d *Deploy) weighed {
 			compared = 0
 		}
 		l := w.limits.weighAll()
+		if w.spec.Kind == Boolean {
+			l.logE = math.Log(w.limits.up.evidence())
+			out.outside = w.limits.fit.Down
+		}
 		e := l.logE + math.Log(1-compared)
 		total, best = e, e
-		out.limit, out.outside = true, l.worst != nil && l.worst.badBefore()
+		out.limit, out.outside = true, out.outside || l.worst != nil && l.worst.badBefore() || w.controlExceeds()
 	}
 	sum := 0.0
 	for _, s := range w.streams {
@@ -152,6 +156,17 @@ func (w *watched) weigh(d *Deploy) weighed {
 	}
 	out.logE = total
 	return out
+}
+
+// controlExceeds says that the control breaks the limit too: the cause is not this deploy.
+func (w *watched) controlExceeds() bool {
+	if w.outside == nil {
+		return false
+	}
+	if w.spec.Kind == Boolean {
+		return w.outside.up.worst >= downSteps
+	}
+	return w.outside.weighAll().logE > excludeNats
 }
 
 // load is how many times the usual traffic there is, by the first metric that knows.

@@ -115,6 +115,8 @@ var arenaMetrics = []judge.MetricSpec{
 	{Spec: judge.Spec{Name: "saturation", Kind: judge.Gauge, Compare: true}, Weight: 0.5, Optional: true},
 }
 
+const arenaTraffic = 2
+
 var arenaEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func arenaTime(sec float64) time.Time {
@@ -193,7 +195,9 @@ func (b *arenaBake) each(d *arenaDiffer, t float64, g *arenaGroup, do func(int, 
 	orders.Total, orders.Of = x.Biz, x.Req
 	saturation.Values = []float64{x.Sat}
 	for i, s := range []judge.Sample{errors, latency, traffic, orders, saturation} {
-		do(i, s)
+		if i != arenaTraffic || !d.restarted { // what a process counted before it died is lost: no loss of traffic
+			do(i, s)
+		}
 	}
 }
 
@@ -206,7 +210,8 @@ type arenaDiffer struct {
 	usual float64 // requests per second
 	lost  float64 // requests of the processes that went missing
 
-	repeats int
+	repeats   int
+	restarted bool // since the scrape before
 }
 
 // deploy starts fresh processes, which count from zero.
@@ -219,7 +224,7 @@ func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup,
 	if last != nil && (t <= from || d.again(g)) {
 		return 0, x, false
 	}
-	d.last, d.lastT = &g, t
+	d.last, d.lastT, d.restarted = &g, t, false
 	if last == nil {
 		return 0, x, false
 	}
@@ -229,7 +234,7 @@ func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup,
 			d.lost += last.Req - g.Req
 			return 0, x, false
 		}
-		last, d.lost = &arenaGroup{}, 0
+		last, d.lost, d.restarted = &arenaGroup{}, 0, true
 	}
 	n := g.Req - last.Req
 	if d.lost > 0 && n > 5*d.usual*dt && n > 0.5*d.lost {

@@ -112,10 +112,10 @@ func (s *stream) effects(st stretch) []effect {
 	ramp := st.ramp / st.mu
 	known := 1 / (s.Ref.Events/s.Noise.Phi + 0.5)
 	if !(st.cmu > 0) {
-		v := s.Noise.at(d, false) + ramp*ramp + known
-		return heavy(effect{1, v, 0})
+		v := s.Noise.at(d, false) + ramp*ramp + st.extra
+		return s.underWay(effect{1, v + known, 0}, v)
 	}
-	own := s.Noise.at(d, true) + ramp*ramp + known + 1/(s.Ref.ControlEvents/s.Noise.Phi+0.5)
+	own := s.Noise.at(d, true) + ramp*ramp + st.extra + known + 1/(s.Ref.ControlEvents/s.Noise.Phi+0.5)
 	cy, cmu := st.cy/s.Noise.Phi, st.cmu/s.Noise.Phi
 	var es []effect
 	var ws [2]float64
@@ -133,6 +133,20 @@ func (s *stream) effects(st stretch) []effect {
 		}
 	}
 	return out
+}
+
+// underWay adds, where there is no control, the chance that an incident was under way when the deploy came.
+func (s *stream) underWay(e effect, v float64) []effect {
+	rest := 1.0
+	var out []effect
+	for _, u := range s.Under {
+		rest -= u.Weight
+		if u.Weight > 1e-9 {
+			out = append(out, effect{u.Mean, v + u.Var, math.Log(u.Weight)})
+		}
+	}
+	e.logw = math.Log(math.Max(rest, 1e-9))
+	return append(heavy(e), out...)
 }
 
 // heavy adds the wide part.

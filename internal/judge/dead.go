@@ -7,7 +7,7 @@ import "math"
 // chance e^(-mu ln(phi)/(phi-1)) (negative binomial), and a run of empty steps may begin at each step of the bake (union bound). Noise
 // that multiplies the rate makes it small, never nothing, so that it is not allowed for beyond phi.
 const (
-	deadShare = 0.5 // of alpha; the other metrics and sizes of harm share a budget of their own
+	deadShare = 0.8 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
 	deadSteps = 3   // two empty scrapes in a row happen
 )
 
@@ -24,15 +24,15 @@ func (s *stream) dead() (nats, since float64) {
 	var st stretch
 	st.from, st.to = math.Max(0, s.after[i].From), s.after[n-1].To
 	for _, o := range s.after[i:] {
-		mu, null := s.expect(o)
-		st.mu, st.null = st.mu+mu, st.null+null
+		mu, _ := s.expect(o)
+		st.mu += mu
 		st.ramp += mu * math.Sqrt(s.rampAt((math.Max(0, o.From)+o.To)/2).Var)
 	}
 	if !(st.mu > 0) || st.to-st.from <= 1.5*s.Idle {
 		return 0, 0
 	}
 	least := math.Max(0, 1-2*st.ramp/st.mu) // where earlier deploys began with little traffic
-	mu := st.null * least
+	mu := st.mu * least
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
 		y, k := s.control.sum(st.from, st.to)
 		if cmu := k * s.Ref.Control; cmu > 0 {
@@ -44,7 +44,16 @@ func (s *stream) dead() (nats, since float64) {
 	}
 	phi := math.Max(1.02, s.Clump)
 	step := (st.to - st.from) / float64(n-i)
-	return mu*math.Log(phi)/(phi-1) - math.Log(1+s.window/step), st.from
+	return mu*math.Log(phi)/(phi-1) - math.Log(1+s.runs(st.from)/step), st.from
+}
+
+// runs is the time, s, that the union bound is over: four fifths of the budget belong to runs that begin in the first third of the bake,
+// where what a deploy breaks shows.
+func (s *stream) runs(from float64) float64 {
+	if from <= s.window/3 {
+		return s.window / 3 / 0.8
+	}
+	return s.window * 2 / 3 / 0.2
 }
 
 // idle is the longest that history went without an event, s.

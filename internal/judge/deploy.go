@@ -74,6 +74,7 @@ type watched struct {
 	flow    *stream   // its events per second: how much load there is
 	level   *level    // of a gauge
 	limits  *State    // nil where there are none
+	outside *State    // the same limits, held against the control
 	share   float64   // of the evidence
 	missing string
 	seen
@@ -180,6 +181,9 @@ func (d *Deploy) AddControl(metric int, x Sample) {
 		return
 	}
 	w.LastControl = x.To
+	if w.outside != nil {
+		w.outside.Add(x)
+	}
 	w.each(x, d.spec.Start, func(s *stream, o obs) { s.addControl(o) })
 }
 

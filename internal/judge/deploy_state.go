@@ -21,6 +21,7 @@ type savedWatched struct {
 	Flow    *savedStream  `json:"flow,omitempty"` // where it is not the first stream
 	Level   *savedLevel   `json:"level,omitempty"`
 	Limits  *State        `json:"limits,omitempty"`
+	Outside *State        `json:"outside,omitempty"`
 	Missing string        `json:"missing,omitempty"`
 	Seen    seen          `json:"seen"`
 }
@@ -44,7 +45,7 @@ func (s *stream) save() savedStream {
 func (d *Deploy) MarshalJSON() ([]byte, error) {
 	out := savedDeploy{Version: deployVersion, Spec: d.spec}
 	for _, w := range d.metrics {
-		s := savedWatched{Limits: w.limits, Missing: w.missing, Seen: w.seen}
+		s := savedWatched{Limits: w.limits, Outside: w.outside, Missing: w.missing, Seen: w.seen}
 		for _, x := range w.streams {
 			s.Streams = append(s.Streams, x.save())
 		}
@@ -85,7 +86,7 @@ func (d *Deploy) UnmarshalJSON(b []byte) error {
 }
 
 func (m *savedWatched) restore(spec MetricSpec, d *DeploySpec) (*watched, error) {
-	w := &watched{spec: spec, limits: m.Limits, missing: m.Missing, seen: m.Seen}
+	w := &watched{spec: spec, limits: m.Limits, outside: m.Outside, missing: m.Missing, seen: m.Seen}
 	if len(m.Streams) > plansMost {
 		return nil, errors.New("too many streams")
 	}
@@ -147,8 +148,8 @@ func (f *streamFit) check() error {
 			return errors.New("a number is out of its range")
 		}
 	}
-	if !(f.Share > 0) || f.Noise.Phi < 1 || f.Slower < 1 {
-		return errors.New("a share or a factor is out of its range")
+	if f.Noise.Phi < 1 || f.Slower < 1 {
+		return errors.New("a factor is out of its range")
 	}
 	for _, vs := range [][]float64{f.Noise.Shared, f.Noise.Own} {
 		if n := len(vs); n != 0 && n != len(noiseLengths) {
@@ -166,6 +167,11 @@ func (f *streamFit) check() error {
 	for _, b := range f.Ramp {
 		if !(math.Abs(b.Log) <= 50 && b.Var >= 0 && b.Var <= 100) {
 			return errors.New("the warm-up is out of its range")
+		}
+	}
+	for _, u := range f.Under {
+		if !(u.Mean > 0 && u.Mean <= maxCount && u.Var > 0 && u.Var <= 100 && u.Weight >= 0 && u.Weight <= 1) || len(f.Under) > 3 {
+			return errors.New("an incident is out of its range")
 		}
 	}
 	for _, c := range f.Curve {

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-// shares of a metric's evidence: of a rate of events among requests, its count per request.
-const (
-	leastSteps = 8 // of history
-)
+const leastSteps = 8 // of history
 
 func newWatched(d *DeploySpec, m MetricSpec, h History) *watched {
 	w := &watched{spec: m}
@@ -21,6 +18,9 @@ func newWatched(d *DeploySpec, m MetricSpec, h History) *watched {
 		limits := m.Spec
 		limits.Compare = false
 		w.limits = New(limits, h.Before)
+		if len(h.Control) > 0 {
+			w.outside = New(limits, h.Control)
+		}
 	}
 	if m.Compare {
 		w.learn(d, h)
@@ -128,6 +128,7 @@ func (w *watched) newStream(d *DeploySpec, h History, f streamFit) *stream {
 	s.Ramp = s.learnFrom(h.Previous)
 	s.Penalty = s.replay(p)
 	p.incident(&s.Ref, &s.Noise)
+	s.Under = p.under(&s.Ref, &s.Noise)
 	s.plan(s.window)
 	return s
 }

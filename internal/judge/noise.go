@@ -47,7 +47,16 @@ func (p *past) measure(span, bake float64) noise {
 	}
 	fill(n.Shared)
 	fill(n.Own)
+	falling(n.Shared)
+	falling(n.Own)
 	return n
+}
+
+// falling lets no shorter stretch be quieter than a longer one, whose mean it is a part of.
+func falling(v []float64) {
+	for i := len(v) - 2; i >= 0; i-- {
+		v[i] = math.Max(v[i], v[i+1])
+	}
 }
 
 // fill takes what could not be measured (-1) from the next shorter length, or else the longer, or else what is usual.

@@ -58,7 +58,8 @@ func rampOf(es []earlier, from, to float64, down bool, n *noise) (rampBin, bool)
 	log := math.Log((y + 1) / (mu + 1))
 	d := math.Min(to, from+1800) - from
 	tau2 := n.at(d, rs[0].cmu > 0)
-	return rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}.widened(), true
+	b := rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}
+	return b.widened(log, down), true
 }
 
 // after compares a stretch after an earlier deploy with the time before it, and with its control.
@@ -97,26 +98,27 @@ func (r residual) expected() float64 {
 	return r.mu * (r.cy + 5) / (r.cmu + 5)
 }
 
-// shrink takes off what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
+// shrink takes off twice what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
 // that was better after its deploys is not held to that.
 func shrink(log float64, down bool, chance float64) float64 {
 	if down == (log > 0) || log == 0 {
 		return 0
 	}
-	return log * math.Max(0, 1-chance/(log*log))
+	return log * math.Max(0, 1-2*chance/(log*log))
 }
 
 // betweenDeploys is the variance between deploys beyond counting and the service's usual noise (DerSimonian & Laird, 1986), enlarged for
 // being known from few of them: by the ratio of Student's to the normal quantile at 1%, squared.
 func betweenDeploys(rs []residual, log, tau2 float64) float64 {
 	got, want := 0.0, 0.0
+	chance := 1 + math.Sqrt(2/float64(len(rs))) // the variance of so few may be a standard error above what it is
 	for _, r := range rs {
 		m := r.expected() * math.Exp(log)
 		counts := m + m*m/(r.ref+0.5)
 		if r.cmu > 0 {
 			counts += m * m / (r.cmu + 5)
 		}
-		got += (r.y-m)*(r.y-m) - counts - tau2*m*m
+		got += (r.y-m)*(r.y-m) - (counts+tau2*m*m)*chance
 		want += m * m
 	}
 	if !(want > 0) {
@@ -130,8 +132,13 @@ func betweenDeploys(rs []residual, log, tau2 float64) float64 {
 	return math.Min(4, math.Max(0, got/want)*(1+1/k)*few)
 }
 
-func (b rampBin) widened() rampBin {
-	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2))
+// widened leaves open what shrink took off: few events do not prove a warm-up, nor that there is none.
+func (b rampBin) widened(log float64, down bool) rampBin {
+	off := log - b.Log
+	if down == (log > 0) {
+		off = 0
+	}
+	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2)) + off*off
 	return b
 }
 

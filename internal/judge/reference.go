@@ -77,7 +77,7 @@ func logRatio(y, mu float64, down bool) float64 {
 
 // residuals predicts stretches of length d from the span before them, with the lag that a bake has.
 func (p *past) residuals(span, d, bake float64) (rs []residual) {
-	const most = 400
+	const most = 1500
 	length := p.to - p.from
 	back := span
 	if math.IsInf(span, 1) {
@@ -170,6 +170,50 @@ func (p *past) reference(span float64) reference {
 		}
 	}
 	return r
+}
+
+// underWay is an incident that may have been there when the deploy came: the rate of the last minutes, relative to the reference, its
+// variance, and how likely it is given them.
+type underWay struct {
+	Mean   float64 `json:"mean"`
+	Var    float64 `json:"var"`
+	Weight float64 `json:"weight"`
+}
+
+const (
+	underPrior = 0.004 // of each length, before looking
+	underShape = 0.25  // of the prior of its height: anything
+	underVar   = 0.1   // of the log of what it does next
+)
+
+// under weighs whether the last minutes before the deploy look like the reference or like an incident of any height.
+func (p *past) under(ref *reference, n *noise) (us []underWay) {
+	if p.controlled() || !(ref.Rate > 0) {
+		return nil
+	}
+	for _, d := range []float64{180, 600, 1500} {
+		y, k := p.own.sum(p.to-p.whole(d), p.to)
+		mu := k * ref.Rate
+		if !(mu > 0) {
+			continue
+		}
+		usual := 1 / (n.at(d, false) + 1/(ref.Events+0.5))
+		like := func(a float64) float64 { return lgammaRatio(y, a) + a*math.Log(a) + negative(y, mu, a) }
+		w := math.Log(underPrior) + like(underShape) - like(usual)
+		mean := (underShape + y) / (underShape + mu)
+		if p.down == (mean > 1) { // it was better: that does not excuse what follows
+			continue
+		}
+		us = append(us, underWay{mean, 1/(underShape+y) + underVar, math.Exp(math.Min(w, 20))})
+	}
+	sum := 1.0
+	for _, u := range us {
+		sum += u.Weight
+	}
+	for i := range us {
+		us[i].Weight /= sum
+	}
+	return us
 }
 
 // incident looks whether something was under way already when the deploy came: the last minutes far worse than the reference, by the

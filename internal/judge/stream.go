@@ -79,19 +79,20 @@ type stream struct {
 
 // streamFit is everything a stream knows before the first sample, so that it can be written down and read back.
 type streamFit struct {
-	What     what      `json:"what"`
-	Bound    float64   `json:"bound,omitempty"`
-	Share    float64   `json:"share"` // of the metric's evidence
-	Down     bool      `json:"down,omitempty"`
-	Required bool      `json:"required,omitempty"` // harm must be excluded here before passing
-	Slower   float64   `json:"slower,omitempty"`   // factor on the rate when everything is marginScale slower
-	Curve    []point   `json:"curve,omitempty"`
-	Ref      reference `json:"ref"`
-	Noise    noise     `json:"noise"`
-	Ramp     []rampBin `json:"ramp,omitempty"`    // learned warm-up; none: the default band
-	Idle     float64   `json:"idle,omitempty"`    // s, the longest that history went without an event
-	Clump    float64   `json:"clump,omitempty"`   // of a rate: variance of a minute over that of independent events
-	Penalty  float64   `json:"penalty,omitempty"` // nats that history, replayed, showed to be no evidence
+	What     what       `json:"what"`
+	Bound    float64    `json:"bound,omitempty"`
+	Share    float64    `json:"share"` // of the metric's evidence
+	Down     bool       `json:"down,omitempty"`
+	Required bool       `json:"required,omitempty"` // harm must be excluded here before passing
+	Slower   float64    `json:"slower,omitempty"`   // factor on the rate when everything is marginScale slower
+	Curve    []point    `json:"curve,omitempty"`
+	Ref      reference  `json:"ref"`
+	Noise    noise      `json:"noise"`
+	Ramp     []rampBin  `json:"ramp,omitempty"` // learned warm-up; none: the default band
+	Under    []underWay `json:"under,omitempty"`
+	Idle     float64    `json:"idle,omitempty"`    // s, the longest that history went without an event
+	Clump    float64    `json:"clump,omitempty"`   // of a rate: variance of a minute over that of independent events
+	Penalty  float64    `json:"penalty,omitempty"` // nats that history, replayed, showed to be no evidence
 }
 
 func (s *stream) reduce(x Sample, start time.Time) obs { return reduce(s.What, s.Bound, x, start) }

@@ -6,11 +6,12 @@ import "math"
 type stretch struct {
 	y, n, mu float64 // events, trials (or seconds), events expected
 	null     float64 // the most (least) events that are not held against the release
-	ramp     float64 // sum of mu times the sd of the warm-up
+	ramp     float64 // sum of mu times the spread of the warm-up
 	worse    int     // steps beyond null
 	steps    int
 	from, to float64 // s after the deploy
 	cy, cmu  float64 // the control's events, and how many were expected
+	extra    float64 // variance of the log of what is expected, where it rests on another stream
 	top      part    // the step that is furthest beyond null
 }
 
@@ -46,6 +47,7 @@ type onsets struct {
 	tops    []part    // of each
 	spacing float64
 	planned int
+	sum     float64 // of the weights after the first
 }
 
 func (o *onsets) plan(window float64) {
@@ -53,6 +55,9 @@ func (o *onsets) plan(window float64) {
 	o.planned = max(1, int(math.Ceil(window/o.spacing)))
 	if o.planned > maxOnsets {
 		o.planned, o.spacing = maxOnsets, window/maxOnsets
+	}
+	for k := 1; k < o.planned; k++ {
+		o.sum += 1 / (float64(k) + 3)
 	}
 }
 
@@ -73,7 +78,7 @@ func (s *stream) add(x obs) {
 	s.open(x.From)
 	mu, null := s.expect(x)
 	sd := math.Sqrt(s.rampAt((math.Max(0, x.From) + x.To) / 2).Var)
-	p := part{x.Y, x.N, mu, null, mu * sd, x.To - math.Max(0, x.From)}
+	p := part{x.Y, x.N, mu, null, mu * convex(sd), x.To - math.Max(0, x.From)}
 	t := &s.total
 	t.y, t.n, t.mu, t.null, t.ramp = t.y+p.y, t.n+p.n, t.mu+p.mu, t.null+p.null, t.ramp+p.ramp
 	t.steps++
@@ -88,6 +93,10 @@ func (s *stream) add(x obs) {
 	}
 }
 
+// convex is what a step of uncertain height adds to the spread of a sum: a step that may be e^2 times as high makes the sum uncertain,
+// however few steps are like it.
+func convex(sd float64) float64 { return math.Expm1(1.5*sd) / 1.5 }
+
 func (s *stream) addControl(x obs) { s.control.push(x) }
 
 // stretchSince gives the counts since the k-th onset.
@@ -101,7 +110,7 @@ func (s *stream) stretchSince(k int) stretch {
 	return st
 }
 
-// onsetWeight is the prior share of an onset: half on the deploy.
+// onsetWeight is the prior share of an onset: half on the deploy, the rest falling with time, since what a deploy breaks shows early.
 func (o *onsets) onsetWeight(k int) float64 {
 	switch {
 	case o.planned == 1:
@@ -109,7 +118,7 @@ func (o *onsets) onsetWeight(k int) float64 {
 	case k == 0:
 		return 0.5
 	}
-	return 0.5 / float64(o.planned-1)
+	return 0.5 / (float64(k) + 3) / o.sum
 }
 
 // found is what a stream found: the log of its e-value, and since when.
@@ -185,6 +194,10 @@ func (s *stream) adjust(st *stretch, k int) {
 	switch x := load.y / expected; {
 	case s.What == countEvents && x > dilution:
 		scale = dilution / x
+		st.extra = s.flow.Noise.at(st.to-st.from, load.cmu > 0) + 1/(load.cy+1)
+		if load.cmu == 0 {
+			st.extra = s.flow.Noise.at(st.to-st.from, false)
+		}
 	case s.What == countSlow && x > loaded && load.cmu == 0:
 		scale = s.slowerBy(1 + loadedSlower*math.Log2(x))
 	}

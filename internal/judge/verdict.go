@@ -7,7 +7,10 @@ import (
 
 // slack is what the bound of Ville leaves unused, in nats, in a bake of known length over several correlated metrics: the seeded
 // simulations find far fewer false rollbacks than alpha without it.
-const slack = 1.5
+const (
+	slack     = 1.5
+	slackLast = 2.2 // at the last look, after which nothing more is spent
+)
 
 // Judge looks during the window: Fail or Continue. End looks for the last time.
 func (d *Deploy) Judge() Verdict { return d.look(false) }
@@ -48,7 +51,7 @@ func (d *Deploy) look(last bool) Verdict {
 	dead, nats, since := d.died()
 	v.Evidence = math.Exp(math.Min(total, 690))
 	switch {
-	case top != nil && total >= math.Log(1/d.spec.Alpha)-slack:
+	case top != nil && total >= d.bound(last):
 		v.Status, v.Metric, v.External = Fail, top.spec.Name, why.outside
 		v.Sentence = top.tell(why, v.Evidence)
 	case dead != nil && nats >= math.Log(1/(deadShare*d.spec.Alpha)):
@@ -64,13 +67,21 @@ func (d *Deploy) look(last bool) Verdict {
 	return v
 }
 
+// bound is the evidence, in nats, at which the deploy is rolled back.
+func (d *Deploy) bound(last bool) float64 {
+	if last {
+		return math.Log(1/d.spec.Alpha) - slackLast
+	}
+	return math.Log(1/d.spec.Alpha) - slack
+}
+
 const goneAfter = 225 // s without any sample of the new version, while the control reports
 
 // vanished is a metric whose series ended while the control's went on.
 func (d *Deploy) vanished() *watched {
 	var gone *watched
 	for _, w := range d.metrics {
-		if w.LastControl.IsZero() {
+		if w.spec.DryRun || w.LastControl.IsZero() {
 			continue
 		}
 		if w.missed(d) < goneAfter {
@@ -120,9 +131,13 @@ func (w *watched) weigh(d *Deploy) weighed {
 			compared = 0
 		}
 		l := w.limits.weighAll()
+		if w.spec.Kind == Boolean {
+			l.logE = math.Log(w.limits.up.evidence())
+			out.outside = w.limits.fit.Down
+		}
 		e := l.logE + math.Log(1-compared)
 		total, best = e, e
-		out.limit, out.outside = true, l.worst != nil && l.worst.badBefore()
+		out.limit, out.outside = true, out.outside || l.worst != nil && l.worst.badBefore() || w.controlExceeds()
 	}
 	sum := 0.0
 	for _, s := range w.streams {
@@ -141,6 +156,17 @@ func (w *watched) weigh(d *Deploy) weighed {
 	}
 	out.logE = total
 	return out
+}
+
+// controlExceeds says that the control breaks the limit too: the cause is not this deploy.
+func (w *watched) controlExceeds() bool {
+	if w.outside == nil {
+		return false
+	}
+	if w.spec.Kind == Boolean {
+		return w.outside.up.worst >= downSteps
+	}
+	return w.outside.weighAll().logE > excludeNats
 }
 
 // load is how many times the usual traffic there is, by the first metric that knows.

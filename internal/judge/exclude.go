@@ -75,13 +75,24 @@ func (w *watched) conclude(d *Deploy) (reason string, needed float64, text strin
 	}
 	for _, s := range w.streams {
 		if reason, needed = s.conclude(); reason != "" {
-			return reason, needed, fmt.Sprintf("%s (%s): %s, needs about %s more events", w.spec.Name, s.What, reason, about(needed))
+			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed)
 		}
 	}
 	if w.level != nil && w.level.Enough && w.level.streak >= levelSteps {
 		return Unproved, 0, w.spec.Name + " is higher than it was"
 	}
 	return "", 0, ""
+}
+
+// because says why something does not pass.
+func because(reason string, needed float64) string {
+	if reason == LowTraffic && needed >= 1 {
+		return fmt.Sprintf("too little to exclude harm, needs about %s more", about(needed))
+	}
+	if reason == LowTraffic {
+		return "too little to exclude harm"
+	}
+	return "it looks worse than it may be, and that is not proved"
 }
 
 func (s *stream) conclude() (reason string, needed float64) {
@@ -130,7 +141,7 @@ func (s *stream) excludes(st stretch) float64 {
 		return 0
 	}
 	relative := st.cmu > 0
-	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative)) // a warm-up only makes it worse: what is low is low
+	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative))      // a warm-up only makes it worse: what is low is low
 	known := math.Min(0.05, 1/(s.Ref.Events/s.Noise.Phi+0.5)) // harm that is absolute needs no baseline
 	a := 1 / (sd*sd + known)
 	mean := s.effects(st)[0].mean

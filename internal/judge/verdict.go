@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // slack is what the bound of Ville leaves unused, in nats, in a bake of known length over several correlated metrics: the seeded
@@ -194,15 +195,9 @@ func (w *watched) judgement(x weighed) Judgement {
 		j.After = Rate{Value: st.y / math.Max(st.n, 1e-9), Events: st.y, Total: st.n}
 		j.Before = Rate{Value: s.Ref.Rate, Events: s.Ref.Events}
 		j.Sentence = w.tell(x, j.Evidence)
+		if j.Status == Fail {
+			j.Onset = w.spec.Start.Add(time.Duration(st.from * float64(time.Second)))
+		}
 	}
 	return j
-}
-
-func (w *watched) tell(x weighed, evidence float64) string {
-	if x.stream == nil || x.onset < 0 {
-		return fmt.Sprintf("%s exceeds what is usual, evidence %s", w.spec.Name, oddsOf(evidence))
-	}
-	st := x.stream.stretchSince(x.onset)
-	return fmt.Sprintf("%s: %s of %s (%s) where %s were expected and %s allowed, evidence %s, since %s s after the deploy",
-		w.spec.Name, count(st.y), count(st.n), x.stream.What, two(st.mu), two(st.null), oddsOf(evidence), count(st.from))
 }

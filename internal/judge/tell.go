@@ -1,0 +1,34 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// tell says what one metric is held against, with what was expected of it; the evidence and since when only where it looks worse.
+func (w *watched) tell(x weighed, evidence float64) string {
+	if x.stream == nil || len(x.stream.opened) == 0 {
+		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
+	}
+	st := x.stream.stretchSince(max(0, x.onset))
+	text := x.stream.tell(w.spec.Name, st)
+	if x.onset < 0 || evidence < 2 {
+		return text
+	}
+	return fmt.Sprintf("%s, evidence %s, %s", text, oddsOf(evidence), after(time.Duration(st.from*float64(time.Second))))
+}
+
+// tell says what was counted, beside what was expected: by the time before, the control and how earlier deploys warmed up.
+func (s *stream) tell(name string, st stretch) string {
+	n := math.Max(st.n, 1e-9)
+	switch s.What {
+	case countRate:
+		return fmt.Sprintf("%s %s/s, expected %s/s", name, plain(st.y/n), plain(st.mu/n))
+	case countEvents:
+		return fmt.Sprintf("%s in %s of requests, expected %s", name, percent(st.y/n), percent(st.mu/n))
+	case countSlow:
+		return fmt.Sprintf("%s above %s for %s of requests, expected %s", name, plain(s.Bound), percent(st.y/n), percent(st.mu/n))
+	}
+	return fmt.Sprintf("%s %s (%s of %s), expected %s", name, percent(st.y/n), count(st.y), count(st.n), percent(st.mu/n))
+}

@@ -93,7 +93,7 @@ func (c *proportion) trouble() *trouble {
 			"let bad be total's selector with one more matcher, or counters that are a part of total's"}
 	case !c.totalSeen && c.skipped > 0:
 		return &trouble{"nan", "every point is NaN, infinite or negative: that is no count", "see what exports this metric; a counter holds a number"}
-	case !c.totalSeen && c.selects.badSeen:
+	case !c.totalSeen && c.selects.badSeen && !c.selects.totalSeen:
 		return &trouble{"selector", "total has never matched anything, while bad did", "compare total's selector with what the service exports"}
 	case !c.totalSeen:
 		return &trouble{"no-data", "neither bad nor total matched anything", "compare the selectors with what the service exports, and see whether it is scraped"}

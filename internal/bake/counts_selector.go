@@ -15,11 +15,13 @@ import (
 type selection struct {
 	bad, total string          // the queries' texts
 	badSeen    bool            // bad matched something, now or in history
+	totalSeen  bool            // and so did total
 	names      map[string]bool // the names of total's series
 	labels     map[string]bool // the labels of total's series
 }
 
 func (s *selection) sawTotal(series metric.Series) {
+	s.totalSeen = true
 	if s.names == nil {
 		s.names, s.labels = map[string]bool{}, map[string]bool{}
 	}

@@ -41,7 +41,7 @@ func (b *bake) conclude(r *Result) {
 			f = undecided(f, w.Name, decided, r)
 		}
 		r.Findings = append(r.Findings, f)
-		if note, ok := gapNote(w.Name, gaps); ok && f.Outcome != verdict.Unknown {
+		if note, ok := gapNote(w.Name, gaps); ok && f.Outcome != verdict.Unknown && !w.withoutEffect() {
 			r.Findings = append(r.Findings, note)
 		}
 	}
@@ -63,7 +63,7 @@ func undecided(f verdict.Finding, name, decided string, r *Result) verdict.Findi
 	case r.Superseded != "":
 		why = "another deploy took over"
 	}
-	n := verdict.Finding{Check: "bake/" + name, Outcome: verdict.Note, Evidence: f.Evidence, Doc: f.Doc, Summary: name + " is not decided: " + why}
+	n := verdict.Finding{Check: "bake/" + name, Outcome: verdict.Note, Doc: f.Doc, Summary: name + " is not decided: " + why}
 	if f.Outcome == verdict.Unknown && f.Reason != "" {
 		n.Summary += "; so far: " + f.Summary
 	}
@@ -115,7 +115,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	if !over {
 		f := verdict.Finding{Outcome: verdict.Unknown, Doc: "bake-metric"}
 		if w.latest != nil {
-			f.Evidence = evidence(w.kind(), *w.latest)
+			f.Evidence = w.evidence(*w.latest)
 		}
 		return f, w.latest
 	}
@@ -258,14 +258,11 @@ func (w *watch) asked() (es []verdict.Evidence) {
 
 // judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
 func (w *watch) judged(j judge.Judgement) verdict.Finding {
-	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: evidence(w.kind(), j), Doc: "bake-metric"}
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: w.evidence(j), Doc: "bake-metric"}
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
-		f.Hint = "look at what this version changed on the requests that are bad"
-		if f.External {
-			f.Hint = "it was as bad before the deploy, or is beside it: rolling back would not help; look for the cause outside of this deploy"
-		}
+		f.Hint = w.remedy(f.External)
 		return f
 	case judge.Pass:
 		if !w.compares() || w.hasBefore() {
@@ -283,6 +280,24 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 		w.explainBaseline(&f)
 	}
 	return f
+}
+
+// remedy says what to do about a metric that failed.
+func (w *watch) remedy(external bool) string {
+	const no = "rolling back would not help: "
+	switch {
+	case external && w.dependency:
+		return no + "look at what the service depends on"
+	case external && w.Control != nil:
+		return no + "look for what the new version and its control have in common"
+	case external:
+		return no + "it was as bad before the deploy; look for the cause outside of it"
+	case w.Rate != "" && w.Of == "" && w.Worse != "up":
+		return "see whether requests still reach the new version: readiness, routes, the load balancer"
+	case w.Rate != "":
+		return "try by hand what these events come from"
+	}
+	return "look at what this version changed on the requests that are bad"
 }
 
 func (w *watch) hasBefore() bool {
@@ -311,13 +326,14 @@ var hints = map[string]string{
 }
 
 // evidence lists the numbers behind a judgement.
-func evidence(k judge.Kind, j judge.Judgement) (es []verdict.Evidence) {
+func (m Metric) evidence(j judge.Judgement) (es []verdict.Evidence) {
+	k := m.kind()
 	add := func(what, got, want string) { es = append(es, verdict.Evidence{What: what, Got: got, Want: want}) }
-	if j.Before.Total > 0 {
-		add("before", counted(k, j.Before), "")
+	if j.Before.Total > 0 || k == judge.Rates && j.Before.Value > 0 {
+		add("before", m.counted(j.Before), "")
 	}
 	if j.After.Total > 0 {
-		add("after", counted(k, j.After), "")
+		add("after", m.counted(j.After), "")
 	}
 	if j.Criteria != "" {
 		add("held to", clean.Text(j.Criteria), "")
@@ -337,7 +353,16 @@ func evidence(k judge.Kind, j judge.Judgement) (es []verdict.Evidence) {
 	return es
 }
 
-func counted(k judge.Kind, r judge.Rate) string {
+func (m Metric) counted(r judge.Rate) string {
+	k := m.kind()
+	switch {
+	case k == judge.Rates && r.Total == 0:
+		return m.rate(r.Value)
+	case k == judge.Rates && m.Of == "":
+		return fmt.Sprintf("%s (%s in %s)", m.rate(r.Value), number(r.Events), short(time.Duration(r.Total*float64(time.Second))))
+	case k == judge.Rates:
+		return fmt.Sprintf("%s (%s among %s requests)", m.rate(r.Value), number(r.Events), number(r.Total))
+	}
 	if k == judge.Proportion || k == judge.Histogram {
 		return fmt.Sprintf("%s (%s of %s)", rate(k, r.Value), number(r.Events), number(r.Total))
 	}

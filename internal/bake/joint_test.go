@@ -13,7 +13,7 @@ import (
 // wrong does so three minutes after the deploy.
 type jointWorld struct {
 	noRequests, noOrders, errors, stableErrors, dbErrors bool
-	quiet                                                  float64 // share of the usual traffic; 0: all
+	quiet                                                float64 // share of the usual traffic; 0: all
 }
 
 const troubleAfter = 3 * time.Minute

@@ -91,13 +91,13 @@ func (w *watch) line() string {
 	switch t := w.problem(); {
 	case t != nil:
 		return w.Name + " " + t.reason
-	case w.latest == nil:
+	case w.latest == nil || len(w.samples) == 0:
 		return w.Name + " waiting for data"
 	}
 	j := w.latest
 	s := w.Name
 	if w.kind() != judge.Histogram && j.After.Total > 0 {
-		s += " " + rate(w.kind(), j.After.Value)
+		s += " " + w.rate(j.After.Value)
 	} else if j.Status != judge.Fail {
 		s += " ok"
 	}
@@ -108,6 +108,17 @@ func (w *watch) line() string {
 		s += " (limit " + w.spec.Limits[0].Text + ")"
 	}
 	return s
+}
+
+// rate writes what this metric measures: of a rate events a second, or the share of requests that they are counted among.
+func (m Metric) rate(v float64) string {
+	switch {
+	case m.Rate != "" && m.Of != "":
+		return rate(judge.Proportion, v)
+	case m.Rate != "":
+		return number(v) + "/s"
+	}
+	return rate(m.kind(), v)
 }
 
 // problem is why the metric says nothing at the moment: no answer, or an answer that is no evidence.

@@ -40,7 +40,9 @@ type watch struct {
 	fresh   *judge.Judgement // not told yet
 	latest  *judge.Judgement
 	failed  bool
-	asking  asking
+	// dependency says that it failed together with an upstream.
+	dependency bool
+	asking     asking
 }
 
 // asking is how the backend answers.
@@ -151,7 +153,7 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 func (w *watch) decides(v judge.Verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failed = true
+	w.failed, w.dependency = true, v.Reason != ""
 	if w.latest == nil || w.latest.Status != judge.Fail {
 		j := judge.Judgement{Metric: w.Name, Status: judge.Continue}
 		if w.latest != nil {
@@ -168,6 +170,9 @@ func (w *watch) inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	if w.kind() == judge.Rates && w.index < len(v.Metrics) {
 		j = v.Metrics[w.index]
 		j.Metric, j.Criteria = w.Name, "before the deploy"
+		if v.Status == judge.Fail && v.Metric == w.Name {
+			j.Status = judge.Continue // told in the words of all together
+		}
 	}
 	if w.withoutEffect() {
 		return j
@@ -182,9 +187,9 @@ func inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	switch {
 	case v.Status == judge.Fail && v.Metric == j.Metric:
 		if j.Status != judge.Fail {
-			j.Status, j.Sentence = judge.Fail, v.Sentence
+			j.Status, j.Sentence, j.Evidence = judge.Fail, v.Sentence, v.Evidence
 		}
-		j.Evidence, j.BadBefore = v.Evidence, v.External
+		j.BadBefore = v.External
 		if v.Reason != "" {
 			j.Sentence += "; " + v.Reason
 		}

@@ -223,11 +223,11 @@ func (s *State) excludes(o *outcome, out []outcome) string {
 	}
 	for _, x := range out {
 		if o.Compared && !x.Compared && x.Rule != ruleShare {
-			text += ", or " + x.harm() + ","
+			text += " or " + x.harm()
 			break
 		}
 	}
-	return text + " would fit what was seen at least 10 times worse"
+	return text + " is excluded (10:1)"
 }
 
 // harm names the least harm.

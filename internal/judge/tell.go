@@ -8,6 +8,13 @@ import (
 
 // tell says what one metric is held against, with what was expected of it; the evidence and since when only where it looks worse.
 func (w *watched) tell(x weighed, evidence float64) string {
+	if x.limit && w.limits != nil {
+		if v := w.limits.weighAll(); v.worst != nil && v.onset >= 0 {
+			j := Judgement{Evidence: evidence}
+			w.limits.tellFail(&j, v)
+			return j.Sentence
+		}
+	}
 	if x.stream == nil || len(x.stream.opened) == 0 {
 		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -112,11 +113,16 @@ func (r *Report) Causes() []cause.Candidate {
 	}
 	in := cause.Input{Findings: r.Findings, Deploy: r.Deploy}
 	for _, m := range r.Metrics {
-		if j := r.Judgements[m]; j.Status == "fail" {
+		if j := r.Judgements[m]; j.Status == "fail" && r.failed(m) {
 			in.Onsets = append(in.Onsets, cause.Onset{Metric: m, At: j.Onset})
 		}
 	}
 	return cause.Rank(in)
+}
+
+// failed says whether a metric is one for which the deploy is rolled back: a dependency's is not.
+func (r *Report) failed(metric string) bool {
+	return slices.ContainsFunc(r.Findings, func(f verdict.Finding) bool { return f.Check == "bake/"+metric && f.Outcome == verdict.Fail })
 }
 
 func (r *Report) next(b *strings.Builder) {

@@ -253,6 +253,9 @@ func (b *bake) newWatch(m Metric, s *source) *watch {
 	}
 	if m.compares() && (b.Deploy.Known() || !s.history) {
 		w.before = b.newBaseline(m, sel, s.history, b.Resume.Baseline[m.Name])
+		if s.history {
+			w.earlier = b.newEarlier(m, sel)
+		}
 	}
 	if s.history {
 		w.resume(b.Resume.Samples[m.Name])

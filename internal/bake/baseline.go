@@ -35,7 +35,8 @@ type baseline struct {
 	samples []judge.Sample
 	fetched int // samples, before the judge took them
 	done    bool
-	trouble *trouble // of the last chunk that was asked for, or of what came
+	start   time.Time // of an earlier deploy: when it began to serve
+	trouble *trouble  // of the last chunk that was asked for, or of what came
 }
 
 // baselineWindow is the interval that "before the deploy" means, on the grid of its step.
@@ -64,6 +65,40 @@ func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judg
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
 	}
 	return b
+}
+
+// How a service warms up is learned from its last good deploys, each from a while before it served.
+const (
+	mostEarlier   = 5
+	beforeEarlier = 15 * time.Minute
+)
+
+// newEarlier makes the histories of earlier deploys, the newest first.
+func (p Plan) newEarlier(m Metric, sel *selection) (es []*baseline) {
+	for i := len(p.Earlier) - 1; i >= 0 && len(es) < mostEarlier; i-- {
+		d := p.Earlier[i]
+		start := later(d.Started, later(d.Finished, d.Serving))
+		g := grid{start.Add(-beforeEarlier), p.Options.Step}
+		to := g.floor(start.Add(p.Options.Window))
+		if !d.Known() || to.After(p.Deploy.Started) {
+			continue
+		}
+		es = append(es, &baseline{grid: g, from: g.start, to: to, cursor: g.start, known: g.start, counts: m.counts(g, true, sel), start: start})
+	}
+	return es
+}
+
+// fetching is the history that is fetched next: the time before the deploy, then the earlier deploys; nil where all are there.
+func (w *watch) fetching() *baseline {
+	if w.before == nil || !w.before.done {
+		return w.before
+	}
+	for _, e := range w.earlier {
+		if !e.done {
+			return e
+		}
+	}
+	return nil
 }
 
 // leaveOut drops the samples that touch one of the intervals.
@@ -126,15 +161,16 @@ func (s *source) waiting() (ws []*watch) {
 func (w *watch) historyAt() (time.Time, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.before == nil || w.before.done {
+	b := w.fetching()
+	if b == nil || b.done {
 		return time.Time{}, false
 	}
-	return w.before.cursor, true
+	return b.cursor, true
 }
 
 // fetchHistory fetches one chunk for some metrics. It reports whether to go on at once.
 func (s *source) fetchHistory(ctx context.Context, ws []*watch, c *chunks) bool {
-	b := ws[0].before
+	b := ws[0].fetching()
 	from := b.cursor
 	to := b.grid.floor(from.Add(c.next()))
 	if !to.After(from) {
@@ -183,6 +219,13 @@ func tooMuch(failed map[*watch]*trouble) bool {
 func (w *watch) historyFailed(t *trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.before.done { // of an earlier deploy: it is done without
+		for _, e := range w.earlier {
+			e.done = true
+		}
+		w.settle()
+		return
+	}
 	if w.before.trouble == nil || w.before.trouble.reason != t.reason {
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
 	}
@@ -193,21 +236,23 @@ func (w *watch) historyFailed(t *trouble) {
 func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := w.before
+	b := w.fetching()
 	b.trouble = nil
 	got := b.counts.add(series, b.cursor, to)
 	b.cursor = to
 	fresh := slices.DeleteFunc(leaveOut(got.samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
 	b.samples = append(b.samples, fresh...)
 	b.fetched += len(fresh)
-	if len(fresh) > 0 {
+	if len(fresh) > 0 && b == w.before {
 		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
 	}
 	if to.Before(b.to) {
 		return
 	}
 	b.done = true
-	w.historyDone()
+	if b == w.before {
+		w.historyDone()
+	}
 	w.settle()
 	w.explain()
 }
@@ -216,10 +261,22 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 func (w *watch) settle() {
 	switch b := w.before; {
 	case b == nil:
-		w.joint.settle(w.index, w.control, nil)
-	case b.done:
-		w.joint.settle(w.index, w.control, b.samples)
+		w.joint.settle(w.index, w.control, nil, nil)
+	case b.done && w.fetching() == nil:
+		w.joint.settle(w.index, w.control, b.samples, w.learned())
+	case b.done && w.earlier[0].cursor.Equal(w.earlier[0].from): // judged without them until they are there
+		w.joint.settle(w.index, w.control, b.samples, nil)
 	}
+}
+
+// learned is what earlier deploys showed.
+func (w *watch) learned() (es []judge.Earlier) {
+	for _, e := range w.earlier {
+		if len(e.samples) > 0 && e.counts.trouble() == nil {
+			es = append(es, judge.Earlier{Start: e.start, Samples: e.samples})
+		}
+	}
+	return es
 }
 
 // historyDone looks at the whole baseline: counts that do not fit are nothing to compare with.

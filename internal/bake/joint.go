@@ -33,6 +33,7 @@ type together struct {
 // side is what was seen of one side.
 type side struct {
 	before  []judge.Sample
+	earlier []judge.Earlier
 	settled bool // before is known, or will never be
 	samples []judge.Sample
 	fed     int
@@ -59,11 +60,11 @@ func (j *joint) observe(metric int, control bool, fresh []judge.Sample) {
 }
 
 // settle says that all is known that will be known of one side of a metric before the deploy.
-func (j *joint) settle(metric int, control bool, before []judge.Sample) {
+func (j *joint) settle(metric int, control bool, before []judge.Sample, earlier []judge.Earlier) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.of(metric, control)
-	s.before, s.settled, j.judge = before, true, nil
+	s.before, s.earlier, s.settled, j.judge = before, earlier, true, nil
 }
 
 // extend has everything judged again, in a window that ends later.
@@ -168,10 +169,23 @@ func (j *joint) begin() {
 		s := m.spec
 		s.Compare = s.Compare && m.own.settled && m.control.settled
 		spec.Metrics = append(spec.Metrics, s)
-		hs = append(hs, judge.History{Before: m.own.before, Control: m.control.before})
+		hs = append(hs, judge.History{Before: m.own.before, Control: m.control.before, Previous: m.previous()})
 		m.own.fed, m.control.fed = 0, 0
 	}
 	j.judge, j.verdict = j.make(spec, hs), judge.Verdict{Status: judge.Continue}
+}
+
+// previous are the earlier deploys, each with its control where both are known.
+func (m *together) previous() []judge.Earlier {
+	es := slices.Clone(m.own.earlier)
+	for i := range es {
+		for _, c := range m.control.earlier {
+			if c.Start.Equal(es[i].Start) {
+				es[i].Control = c.Samples
+			}
+		}
+	}
+	return es
 }
 
 // unseen are the ends of the windows that the judge has not seen, each once, in their order.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -145,4 +146,45 @@ func TestExtend(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A service that fails five in a hundred for its first four minutes did so at each of its earlier deploys: that is how it starts, and no
+// harm. What lasts is.
+func TestWarmUpIsLearned(t *testing.T) {
+	const startsUp = 4 * time.Minute
+	for _, c := range []struct {
+		name    string
+		earlier int
+		lasts   time.Duration
+		want    verdict.Outcome
+	}{{"learned", 5, startsUp, verdict.Pass}, {"nothing to learn from", 0, startsUp, verdict.Fail}, {"it lasts this time", 5, time.Hour, verdict.Fail}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				src := jointWorld{}.backend(now)
+				p := plan(src, nil, with(ownErrors, func(m *Metric) { m.From = "prom" }))
+				p.newJudge, p.newDeploy = nil, nil
+				p.Options.Window, p.Options.Baseline.Window = 10*time.Minute, 6*time.Hour
+				for i := range 5 {
+					d := now.Add(-time.Duration(5-i) * 9 * time.Hour)
+					src.answers["errors"] = append(src.answers["errors"], starting(d, startsUp, i))
+					if i < c.earlier {
+						p.Earlier = append(p.Earlier, release.Deploy{Started: d.Add(-time.Minute), Finished: d, Serving: d})
+					}
+					p.Excluded = append(p.Excluded, Interval{From: d, To: d.Add(time.Hour)})
+				}
+				src.answers["errors"] = append(src.answers["errors"], starting(now, c.lasts, 9))
+				r := Run(t.Context(), p)
+				if f := find(t, r, "bake/errors"); f.Outcome != c.want {
+					t.Errorf("got %s, want %s: %s", f.Outcome, c.want, f.Summary)
+				}
+			})
+		})
+	}
+}
+
+// starting counts 5 failures a second for some time after a start, with what was counted standing still behind it.
+func starting(at time.Time, long time.Duration, n int) process {
+	full := perSecond(5)
+	return process{name: "errors", labels: map[string]string{"pod": "start" + string(rune('a'+n))}, born: at, value: func(age time.Duration) float64 { return full(min(age, long)) }}
 }

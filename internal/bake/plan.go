@@ -19,7 +19,9 @@ type Plan struct {
 	Deploy  release.Deploy
 	// Excluded is left out of the baseline: earlier deploys and rollbacks.
 	Excluded []Interval
-	Resume   Resume
+	// Earlier are deploys of this service that passed: how it warms up. Their samples are fetched where the backend still has them.
+	Earlier []release.Deploy
+	Resume  Resume
 	// Once judges what is known by now and returns; Result.Pending says that the window is not over.
 	Once bool
 	// Observe takes what happens as it happens, one event at a time. It must not block for long.

@@ -34,7 +34,8 @@ type watch struct {
 	fed     int // samples that the judge has
 	given   int // samples that the judgement of all has
 	empty   []Interval
-	before  *baseline // nil: not compared, or no "before" is known
+	before  *baseline   // nil: not compared, or no "before" is known
+	earlier []*baseline // earlier deploys, the newest first
 	state   judging
 	partial bool             // state knows the limits alone: the baseline is still being fetched
 	fresh   *judge.Judgement // not told yet

@@ -13,6 +13,7 @@ import (
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/step"
+	"github.com/bakegate/bakegate/internal/verdict"
 )
 
 // defaultWarm is how long a source without history is sampled before the deploy, where it is compared with before.
@@ -34,6 +35,7 @@ func (s *session) bake(ctx context.Context, d release.Deploy) step.Baked {
 	for _, e := range record.Disturbed(s.here(), s.deployID) {
 		p.Excluded = append(p.Excluded, bake.Interval{From: e.Started, To: e.Finished})
 	}
+	p.Earlier = s.earlierDeploys()
 	if s.ledger != nil && d.Known() && s.mode != step.Alone {
 		p.Superseded = s.superseded(d.Started)
 	}
@@ -41,6 +43,16 @@ func (s *session) bake(ctx context.Context, d release.Deploy) step.Baked {
 	defer end()
 	res := bake.Run(ctx, p)
 	return step.Baked{Findings: res.Findings, Serving: res.Serving, Pending: res.Pending, Aborted: res.Aborted, Superseded: res.Superseded}
+}
+
+// earlierDeploys are the deploys of this environment that passed, the oldest first.
+func (s *session) earlierDeploys() (out []release.Deploy) {
+	for _, r := range s.here() {
+		if r.Kind == record.Finished && r.Verdict == verdict.NamePass && r.DeployID != s.deployID && r.Deploy.Known() {
+			out = append(out, r.Deploy)
+		}
+	}
+	return out
 }
 
 // superseded asks the ledger whether another deploy took over.

@@ -71,17 +71,25 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 	return fs
 }
 
+// glancedAt is why a query has no answer, nil where it has one.
+func glancedAt(err error, q metric.Query, source string) *trouble {
+	for _, e := range flatten(err) {
+		var qe *metric.QueryError
+		switch named := errors.As(e, &qe); {
+		case !named:
+			return troubleOf(metric.BackendDown, source, e)
+		case qe.Query == q.ID:
+			return troubleOf(qe.Trouble, source, e)
+		}
+	}
+	return nil
+}
+
 // glanced is what is wrong with one metric now, nil for nothing. That no failure was counted is what one hopes for.
 func glanced(m Metric, p Plan, source string, err error, seen map[string]bool) *trouble {
 	for _, q := range m.Queries(p.Vars) {
-		for _, e := range flatten(err) {
-			var qe *metric.QueryError
-			switch named := errors.As(e, &qe); {
-			case !named:
-				return troubleOf(metric.BackendDown, source, e)
-			case qe.Query == q.ID:
-				return troubleOf(qe.Trouble, source, e)
-			}
+		if t := glancedAt(err, q, source); t != nil {
+			return t
 		}
 		if !seen[q.ID] && !strings.HasSuffix(q.ID, ".bad") {
 			return &trouble{judge.NoData, fmt.Sprintf("nothing matches %s, and has not for %s", clean.Cut(q.Text, 300), short(glanceBack)),

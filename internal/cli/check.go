@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -10,10 +11,13 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 )
 
-// checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody
-// (but the ledger, where a built digest stands in it) and writes nothing.
+// checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody (but the ledger, where a built
+// digest stands in it, and with --live the metrics backends) and writes nothing.
 func checkCommand(ctx context.Context, a *app, args []string) int {
-	o, err := a.parse("check", args, nil)
+	live := false
+	o, err := a.parse("check", args, func(fs *flag.FlagSet, _ *options) {
+		fs.BoolVar(&live, "live", false, "ask the metrics backends once: what each metric shows now, what is wrong with it, and the smallest harm that it can prove")
+	})
 	if err != nil {
 		return a.exit(err)
 	}
@@ -23,7 +27,24 @@ func checkCommand(ctx context.Context, a *app, args []string) int {
 		return a.exit(err)
 	}
 	l.describeTo(a.stdout)
+	if live && l.file.Bake != nil {
+		return l.lookTo(ctx, a.stdout)
+	}
 	return 0
+}
+
+// lookTo says what the metrics show now. What is wrong with one of them is worth an exit code: a pipeline that checks the file sees it.
+func (l *loaded) lookTo(ctx context.Context, w io.Writer) int {
+	fmt.Fprintln(w, "\nWhat the metrics show now")
+	code := 0
+	for _, m := range bake.Look(ctx, l.bakePlan()) {
+		fmt.Fprintf(w, "  - %s\n", m)
+		for _, t := range m.Wrong {
+			code = 1
+			fmt.Fprintf(w, "      wrong: %s\n", clean.Cut(t, 600))
+		}
+	}
+	return code
 }
 
 func (l *loaded) describeTo(w io.Writer) {

@@ -1,0 +1,315 @@
+package bake
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/judge"
+)
+
+// Live is what a metric shows now.
+type Live struct {
+	Metric    string        `json:"metric"`
+	Value     string        `json:"value,omitempty"`     // over the time that was looked at
+	Series    int           `json:"series"`              // that its queries selected
+	Age       time.Duration `json:"age,omitempty"`       // of the newest point
+	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
+	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves
+	Wrong     []string      `json:"wrong,omitempty"`
+}
+
+// liveBack is how far back a look reaches, liveLimit how long it may take.
+const (
+	liveBack  = 2 * time.Hour
+	liveLimit = time.Minute
+)
+
+// Look asks each source that keeps history once, for all of its metrics, and says what each of them shows now and what is wrong with it.
+func Look(ctx context.Context, p Plan) []Live {
+	ctx, cancel := context.WithTimeout(ctx, liveLimit)
+	defer cancel()
+	out := make([]Live, len(p.Options.Metrics))
+	var wg sync.WaitGroup
+	for name, src := range p.Sources {
+		wg.Go(func() { p.lookAt(ctx, name, src, out) })
+	}
+	wg.Wait()
+	return out
+}
+
+func (p Plan) lookAt(ctx context.Context, name string, src metric.Source, out []Live) {
+	now := time.Now()
+	g := grid{now.Add(-liveBack).Truncate(p.Options.Step), p.Options.Step}
+	end := g.floor(now)
+	var qs []metric.Query
+	for _, m := range p.Options.Metrics {
+		if m.From == name {
+			qs = append(qs, m.Queries(p.Vars)...)
+		}
+	}
+	var series []metric.Series
+	var err error
+	if src.Traits().History {
+		series, err = src.Range(ctx, qs, g.start, end, p.Options.Step)
+	}
+	for i, m := range p.Options.Metrics {
+		switch {
+		case m.From != name:
+		case !src.Traits().History:
+			out[i] = Live{Metric: m.Name, Wrong: []string{name + " keeps no history: what it shows is only known while it is watched (bakegate begin, or --warm)"}}
+		default:
+			l := looking{Metric: m, plan: p, now: now, grid: g}
+			out[i] = l.look(series, end, troubleIn(err, m.Queries(p.Vars), name))
+		}
+	}
+}
+
+// troubleIn is the trouble of one metric's queries.
+func troubleIn(err error, qs []metric.Query, source string) *trouble {
+	for _, q := range qs {
+		if t := glancedAt(err, q, source); t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// looking is the look at one metric.
+type looking struct {
+	Metric
+	plan Plan
+	now  time.Time
+	grid grid
+	live Live
+}
+
+func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
+	l.live.Metric = l.Name
+	if t != nil {
+		l.wrong("%s; %s", t.text, t.hint)
+		return l.live
+	}
+	var own []metric.Series
+	for _, s := range all {
+		if slices.ContainsFunc(l.Queries(l.plan.Vars), func(q metric.Query) bool { return q.ID == s.Query }) {
+			own = append(own, s)
+		}
+	}
+	l.points(own)
+	c := l.counts(l.grid, true, &selection{bad: string(l.Bad), total: string(l.Total)})
+	samples := c.add(own, l.grid.start, end).samples
+	if t := c.trouble(); t != nil {
+		l.wrong("%s; %s", t.text, t.hint)
+	}
+	if len(samples) > 0 {
+		l.measure(samples)
+	}
+	return l.live
+}
+
+func (l *looking) wrong(format string, args ...any) {
+	l.live.Wrong = append(l.live.Wrong, fmt.Sprintf(format, args...))
+}
+
+// points looks at what came as it came: how much, how old, and whether counters count.
+func (l *looking) points(own []metric.Series) {
+	l.live.Series = len(own)
+	var newest time.Time
+	steps, falls := 0, 0
+	for _, s := range own {
+		for i, x := range s.Points {
+			newest = later(newest, x.T)
+			if i > 0 && !math.IsNaN(x.V) && !math.IsNaN(s.Points[i-1].V) {
+				steps++
+				falls += one(x.V < s.Points[i-1].V)
+			}
+		}
+	}
+	if newest.IsZero() {
+		return
+	}
+	l.live.Age = max(0, l.now.Sub(newest))
+	if l.live.Age > 5*time.Minute {
+		l.wrong("its newest point is %s old: is it still scraped?", short(l.live.Age))
+	}
+	counts := l.kind() == judge.Proportion || l.kind() == judge.Histogram || l.kind() == judge.Rates
+	if counts && steps >= 20 && falls*10 > steps {
+		l.wrong("it falls in %d of %d steps, as a rate or a gauge does: a counter only grows. Name the counter itself, without rate(), or use gauge:", falls, steps)
+	}
+}
+
+// measure says what the metric amounts to, and what could be proved with as much of it.
+func (l *looking) measure(samples []judge.Sample) {
+	span := samples[len(samples)-1].To.Sub(samples[0].From)
+	all := total(samples)
+	events := all.Total
+	for _, b := range all.Buckets {
+		events += b.N
+	}
+	if n := span.Minutes(); n > 0 {
+		l.live.PerMinute = events / n
+	}
+	switch l.kind() {
+	case judge.Proportion:
+		if events > 0 {
+			l.live.Value = rate(judge.Proportion, all.Bad/events)
+		}
+	case judge.Histogram:
+		l.live.Value = bucketQuantile(all.Buckets, 0.5) + " at the median, " + bucketQuantile(all.Buckets, 0.99) + " at p99"
+		l.units(all.Buckets)
+	case judge.Rates:
+		l.live.Value = l.Metric.rate(all.Total / math.Max(span.Seconds(), 1))
+		if l.Of != "" && all.Of > 0 {
+			l.live.Value = l.Metric.rate(all.Total / all.Of)
+		}
+	default:
+		if len(all.Values) > 0 {
+			sum := 0.0
+			for _, v := range all.Values {
+				sum += v
+			}
+			l.live.Value = number(sum / float64(len(all.Values)))
+		}
+	}
+	l.live.Harm = l.smallest(samples)
+}
+
+// total puts samples together.
+func total(samples []judge.Sample) (all judge.Sample) {
+	for _, s := range samples {
+		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
+		if all.Buckets == nil {
+			all.Buckets = slices.Clone(s.Buckets)
+			continue
+		}
+		for i := range min(len(s.Buckets), len(all.Buckets)) {
+			all.Buckets[i].N += s.Buckets[i].N
+		}
+	}
+	return all
+}
+
+// units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.
+func (l *looking) units(buckets []judge.Bucket) {
+	n := len(buckets)
+	if n < 3 {
+		return
+	}
+	least, most := buckets[0].Le, buckets[n-2].Le
+	for _, limit := range l.limits() {
+		switch {
+		case limit.Max > most:
+			l.wrong("no bucket reaches the limit %s%s: the largest bound is %s, so that nothing can be seen to exceed it", quantileName(limit), limit.Text, number(most))
+		case limit.Max < least:
+			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, number(least))
+		}
+	}
+}
+
+func bucketQuantile(buckets []judge.Bucket, q float64) string {
+	sum := 0.0
+	for _, b := range buckets {
+		sum += b.N
+	}
+	seen := 0.0
+	for _, b := range buckets {
+		if seen += b.N; seen >= q*sum && sum > 0 {
+			if b.Inf {
+				return "beyond the last bound"
+			}
+			return "at most " + number(b.Le)
+		}
+	}
+	return "nothing"
+}
+
+// smallest is the smallest harm that the judge would prove in a window of as much traffic as there is now, if the harm came as evenly as
+// its mean: half of the deploys that do so much harm are found.
+func (l *looking) smallest(samples []judge.Sample) string {
+	words, ok := map[judge.Kind]string{judge.Proportion: "+%s pp of failures", judge.Histogram: "+%s pp of slow requests", judge.Rates: "a loss of %s%%"}[l.kind()]
+	if !ok || !l.compares() || len(samples) < 20 {
+		return ""
+	}
+	proved := func(x float64) bool { return l.proves(samples, x) }
+	if !proved(0.9) {
+		return "none: there is too little traffic for this window"
+	}
+	low, high := 1e-5, 0.9
+	for range 20 {
+		if mid := math.Sqrt(low * high); proved(mid) {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return fmt.Sprintf(words, number(100*high))
+}
+
+// proves has the judge see a window in which a share x of the events is worse.
+func (l *looking) proves(before []judge.Sample, x float64) bool {
+	o := l.plan.Options
+	start := before[len(before)-1].To
+	end := start.Add(o.Window)
+	spec := judge.Spec{Name: l.Name, Kind: l.kind(), Limits: l.limits(), Compare: true, Start: start, End: end}
+	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, []judge.History{{Before: before}})
+	usual := total(before)
+	n := float64(len(before))
+	for t := start; t.Before(end); t = t.Add(o.Step) {
+		s := judge.Sample{From: t, To: t.Add(o.Step), Bad: usual.Bad / n, Total: usual.Total / n, Of: usual.Of / n}
+		switch l.kind() {
+		case judge.Proportion:
+			s.Bad = math.Min(s.Bad+x*s.Total, s.Total)
+		case judge.Rates:
+			s.Total *= 1 - x
+		case judge.Histogram:
+			s.Buckets, s.Total = slower(usual.Buckets, n, x), 0
+		}
+		if d.Add(0, s); d.Judge().Status == judge.Fail {
+			return true
+		}
+	}
+	return d.End().Status == judge.Fail
+}
+
+// slower moves a share of the events of each bucket into the last one.
+func slower(buckets []judge.Bucket, n, x float64) []judge.Bucket {
+	out := slices.Clone(buckets)
+	moved := 0.0
+	for i := range out {
+		out[i].N /= n
+		if i < len(out)-1 {
+			moved += x * out[i].N
+			out[i].N *= 1 - x
+		}
+	}
+	if len(out) > 0 {
+		out[len(out)-1].N += moved
+	}
+	return out
+}
+
+// String is a line or more for people.
+func (l Live) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:", clean.Text(l.Metric))
+	if l.Value != "" {
+		fmt.Fprintf(&b, " %s", l.Value)
+	}
+	if l.PerMinute > 0 {
+		fmt.Fprintf(&b, ", %s events a minute", number(l.PerMinute))
+	}
+	if l.Series > 0 {
+		fmt.Fprintf(&b, ", %d series, the newest point %s old", l.Series, short(l.Age))
+	}
+	if l.Harm != "" {
+		fmt.Fprintf(&b, "; the smallest harm that a window proves: %s", l.Harm)
+	}
+	return b.String()
+}

@@ -47,7 +47,7 @@ func (g *grafana) List(ctx context.Context, of Marker, from, to time.Time) ([]Ma
 		return nil, err
 	}
 	if len(all) >= maxListed {
-		return nil, fmt.Errorf("Grafana has %d annotations or more of this service in that time, and there may be others: ask for fewer days", maxListed)
+		return nil, fmt.Errorf("there are %d annotations or more of this service in that time in Grafana, perhaps others: ask for fewer days", maxListed)
 	}
 	var out []Marker
 	for _, a := range all {
@@ -92,7 +92,7 @@ func (d *datadog) List(ctx context.Context, of Marker, from, to time.Time) ([]Ma
 			return pairedEvents(events), nil
 		}
 	}
-	return nil, fmt.Errorf("Datadog has more than %d events of this service in that time: ask for fewer days", 10*maxListed)
+	return nil, fmt.Errorf("there are more than %d events of this service in that time in Datadog: ask for fewer days", 10*maxListed)
 }
 
 // pairedEvents puts the two events of each deploy together. What has an end alone started before the time that was asked for.

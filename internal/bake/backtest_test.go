@@ -15,7 +15,7 @@ import (
 
 // pastWorld is a service whose processes are replaced at each deploy, and whose bad deploys fail a share of the requests until the next.
 type pastWorld struct {
-	begin, end time.Time
+	begin time.Time
 	bad        []time.Time // each lasts an hour
 }
 

@@ -115,7 +115,7 @@ func (s *stream) excludes(st stretch) float64 {
 		return 0
 	}
 	relative := st.cmu > 0
-	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative)) // a warm-up only makes it worse: what is low is low
+	sd := math.Sqrt(s.Noise.at(st.to-st.from, relative))      // a warm-up only makes it worse: what is low is low
 	known := math.Min(0.05, 1/(s.Ref.Events/s.Noise.Phi+0.5)) // harm that is absolute needs no baseline
 	a := 1 / (sd*sd + known)
 	mean := s.effects(st)[0].mean

@@ -218,16 +218,28 @@ type arenaDiffer struct {
 	usual float64 // requests per second
 	lost  float64 // requests of the processes that went missing
 
+	old       *arenaGroup // the last scrape before the deploy, until the first one after it
+	oldT      float64
 	repeats   int
 	restarted bool // since the scrape before
 }
 
-// deploy starts fresh processes, which count from zero.
+// deploy starts fresh processes, which count from zero, unless the first scrape shows that the old ones are still in the sum.
 func (d *arenaDiffer) deploy(t, step float64) {
+	d.old, d.oldT = d.last, d.lastT
 	d.last, d.lastT, d.step, d.lost = &arenaGroup{}, t, step, 0
 }
 
+// rolling goes on from before the deploy where processes are replaced one by one: more requests than fresh ones can have had.
+func (d *arenaDiffer) rolling(t float64, g arenaGroup) {
+	if d.old != nil && d.usual > 0 && g.Req > 10*d.usual*(t-d.lastT) {
+		d.last, d.lastT = d.old, d.oldT
+	}
+	d.old = nil
+}
+
 func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup, ok bool) {
+	d.rolling(t, g)
 	last, from := d.last, d.lastT
 	if last != nil && (t <= from || d.again(g)) {
 		return 0, x, false

@@ -20,7 +20,7 @@
 //	               diff/format/: how a state is written, one file a format (pure)
 //	mark/       3  tell the observability tools: Open at the start, Seal at the end      mark/sink/: one file a tool
 //	bake/       4  watch it: the loop, and from a backend to counts      bake/metric/: one file a metrics backend
-//	judge/      pure: samples in, judgement and its reasons out; no I/O, no clock
+//	judge/      pure: samples in, judgement and its reasons out; no I/O, no clock. State is one metric, Deploy all of a deploy's together
 //	release/    pure: what is being deployed, and when
 //	verdict/    pure: Finding, Outcome, Decide, exit codes
 //	cause/      pure: evidence -> ranked candidate causes

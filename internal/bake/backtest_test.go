@@ -16,7 +16,7 @@ import (
 // pastWorld is a service whose processes are replaced at each deploy, and whose bad deploys fail a share of the requests until the next.
 type pastWorld struct {
 	begin time.Time
-	bad        []time.Time // each lasts an hour
+	bad   []time.Time // each lasts an hour
 }
 
 func (w pastWorld) failing(t time.Time) bool {

@@ -121,7 +121,8 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	if w.kind() == judge.Rates {
 		j := w.inView(judge.Judgement{Metric: w.Name}, v)
-		w.latest = &j
+		w.latest = w.kinded(&j)
+		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
 		return w.told(w.judged(j)), &j
 	}
 	if !w.ready() {
@@ -142,7 +143,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	w.estimate(&j)
 	w.latest = &j
-	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
+	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: judgementText(j)})
 	return w.told(w.judged(j)), &j
 }
 

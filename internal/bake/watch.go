@@ -147,7 +147,13 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 		text = judgementText(j)
 	}
 	w.latest = &j
-	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: text})
+	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: text})
+}
+
+// kinded says of which kind of metric a judgement is, for whoever draws it.
+func (w *watch) kinded(j *judge.Judgement) *judge.Judgement {
+	j.Kind = w.kind()
+	return j
 }
 
 // decides notes that the deploy is rolled back because of this metric.
@@ -162,7 +168,7 @@ func (w *watch) decides(v judge.Verdict) {
 		}
 		j = w.inView(j, v)
 		w.latest = &j
-		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
+		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: judgementText(j)})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"time"
@@ -18,20 +19,27 @@ func judgeCommand(_ context.Context, a *app, args []string) int {
 	if len(args) != 1 || args[0] != "--arena" {
 		return a.usage(fmt.Errorf("bakegate judge takes --arena: it answers the arena's messages on standard input"))
 	}
-	in := json.NewDecoder(bufio.NewReaderSize(os.Stdin, 1<<20))
-	out := json.NewEncoder(a.stdout)
+	if err := arena(bufio.NewReaderSize(os.Stdin, 1<<20), a.stdout); err != nil {
+		return a.fail(err)
+	}
+	return 0
+}
+
+// arena gives one answer for every message.
+func arena(r io.Reader, w io.Writer) error {
+	in, out := json.NewDecoder(r), json.NewEncoder(w)
 	var b *arenaBake
 	for in.More() {
 		var m arenaMessage
 		if err := in.Decode(&m); err != nil {
-			return a.fail(err)
+			return err
 		}
 		answer := arenaAnswer{Verdict: "continue"}
 		switch {
 		case m.Type == "start":
 			b = newArenaBake(m)
 		case b == nil:
-			return a.fail(fmt.Errorf("message %q before start", m.Type))
+			return fmt.Errorf("message %q before start", m.Type)
 		case m.Type == "sample":
 			b.take(m.row())
 			answer = b.answer(b.deploy.Judge())
@@ -39,10 +47,10 @@ func judgeCommand(_ context.Context, a *app, args []string) int {
 			answer = b.answer(b.deploy.End())
 		}
 		if err := out.Encode(answer); err != nil {
-			return a.fail(err)
+			return err
 		}
 	}
-	return 0
+	return nil
 }
 
 type arenaAnswer struct {
@@ -210,16 +218,28 @@ type arenaDiffer struct {
 	usual float64 // requests per second
 	lost  float64 // requests of the processes that went missing
 
+	old       *arenaGroup // the last scrape before the deploy, until the first one after it
+	oldT      float64
 	repeats   int
 	restarted bool // since the scrape before
 }
 
-// deploy starts fresh processes, which count from zero.
+// deploy starts fresh processes, which count from zero, unless the first scrape shows that the old ones are still in the sum.
 func (d *arenaDiffer) deploy(t, step float64) {
+	d.old, d.oldT = d.last, d.lastT
 	d.last, d.lastT, d.step, d.lost = &arenaGroup{}, t, step, 0
 }
 
+// rolling goes on from before the deploy where processes are replaced one by one: more requests than fresh ones can have had.
+func (d *arenaDiffer) rolling(t float64, g arenaGroup) {
+	if d.old != nil && d.usual > 0 && g.Req > 10*d.usual*(t-d.lastT) {
+		d.last, d.lastT = d.old, d.oldT
+	}
+	d.old = nil
+}
+
 func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup, ok bool) {
+	d.rolling(t, g)
 	last, from := d.last, d.lastT
 	if last != nil && (t <= from || d.again(g)) {
 		return 0, x, false

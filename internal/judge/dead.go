@@ -7,7 +7,7 @@ import "math"
 // chance e^(-mu ln(phi)/(phi-1)) (negative binomial), and a run of empty steps may begin at each step of the bake (union bound). Noise
 // that multiplies the rate makes it small, never nothing, so that it is not allowed for beyond phi.
 const (
-	deadShare = 0.8 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
+	deadShare = 1.0 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
 	deadSteps = 3   // two empty scrapes in a row happen
 )
 
@@ -34,26 +34,39 @@ func (s *stream) dead() (nats, since float64) {
 	least := math.Max(0, 1-2*st.ramp/st.mu) // where earlier deploys began with little traffic
 	mu := st.mu * least
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
-		y, k := s.control.sum(st.from, st.to)
-		if cmu := k * s.Ref.Control; cmu > 0 {
-			mu *= math.Min(1.5, (y+5)/(cmu+5))
-		}
+		mu *= math.Min(1.5, s.controlLevel(st.from, st.to))
 	}
 	if s.Noise.Incident > 0 {
 		mu /= 2
 	}
 	phi := math.Max(1.02, s.Clump)
 	step := (st.to - st.from) / float64(n-i)
-	return mu*math.Log(phi)/(phi-1) - math.Log(1+s.runs(st.from)/step), st.from
+	begins := 1 + s.runs(st.from)/step*-math.Expm1(-mu/float64(n-i)) // a run begins behind a step with events
+	return mu*math.Log(phi)/(phi-1) - math.Log(begins), st.from
 }
 
-// runs is the time, s, that the union bound is over: four fifths of the budget belong to runs that begin in the first third of the bake,
+// controlLevel is the control's rate relative to its reference: that of the last ten minutes, unless it fell in the stretch itself.
+func (s *stream) controlLevel(from, to float64) float64 {
+	level := func(from float64) (m, cmu, y float64) {
+		y, k := s.control.sum(from, to)
+		cmu = k * s.Ref.Control
+		return (y + 5) / (cmu + 5), cmu, y
+	}
+	long, _, _ := level(math.Min(from, to-600))
+	short, cmu, y := level(from)
+	if usual := cmu * long; y < usual-2*math.Sqrt(usual) {
+		return short
+	}
+	return long
+}
+
+// runs is the time, s, that the union bound is over: nine tenths of the budget belong to runs that begin in the first third of the bake,
 // where what a deploy breaks shows.
 func (s *stream) runs(from float64) float64 {
 	if from <= s.window/3 {
-		return s.window / 3 / 0.8
+		return s.window / 3 / 0.9
 	}
-	return s.window * 2 / 3 / 0.2
+	return s.window * 2 / 3 / 0.1
 }
 
 // idle is the longest that history went without an event, s.

@@ -106,7 +106,7 @@ func (m *savedWatched) restore(spec MetricSpec, d *DeploySpec) (*watched, error)
 	}
 	w.link()
 	if m.Level != nil {
-		if !finite(m.Level.Fit.High) || !finite(m.Level.Fit.Spread) || !finite(m.Level.Fit.Mean) {
+		if !finite(m.Level.Fit.High) || !finite(m.Level.Fit.Spread) || !finite(m.Level.Fit.Mean) || !(m.Level.Fit.Streak >= 0) {
 			return nil, errors.New("a gauge's level is not finite")
 		}
 		w.level = &level{levelFit: m.Level.Fit, window: d.window()}

@@ -433,3 +433,12 @@ func BenchmarkThousandMetricsOfADeploy(b *testing.B) {
 		sec += 15
 	}
 }
+
+func BenchmarkNewDeployWithADayOfHistory(b *testing.B) {
+	v := newShop(9)
+	v.history, v.known = 86400, true
+	hs := v.histories()
+	for b.Loop() {
+		NewDeploy(DeploySpec{Alpha: 0.01, Start: at(0), End: at(900), Metrics: v.specs}, hs)
+	}
+}

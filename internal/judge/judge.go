@@ -79,6 +79,7 @@ const (
 // Judgement is the answer for one metric, with everything that an explanation needs.
 type Judgement struct {
 	Metric    string    `json:"metric"`
+	Kind      Kind      `json:"kind,omitempty"`
 	Status    Status    `json:"status"`
 	Reason    string    `json:"reason,omitempty"`
 	Sentence  string    `json:"sentence"` // one sentence: the rates, the difference, its interval, the evidence, the onset

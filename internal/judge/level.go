@@ -22,6 +22,7 @@ type levelFit struct {
 	High   float64 `json:"high"`   // what is not held against the release
 	Spread float64 `json:"spread"` // sd of five minutes' means
 	Enough bool    `json:"enough"`
+	Streak float64 `json:"streak,omitempty"` // s, the longest that history was beyond High
 }
 
 const (
@@ -49,6 +50,7 @@ func newLevel(d *DeploySpec, h History) *level {
 	l.Mean, l.Enough = q(0.5), true
 	l.Spread = math.Max((q(0.99)-q(0.5))/2.33, math.Max(0.02*math.Abs(l.Mean), 1e-9))
 	l.High = q(0.99) + math.Max(math.Max(3*l.Spread, q(0.99)-q(0.5)), 0.5*math.Abs(l.Mean))
+	l.Streak = longestAbove(t.obs, l.High)
 	for _, e := range h.Previous { // as high as after earlier deploys is usual
 		for _, x := range e.Samples {
 			if len(x.Values) > 0 && x.From.After(e.Start) {
@@ -58,6 +60,20 @@ func newLevel(d *DeploySpec, h History) *level {
 		}
 	}
 	return l
+}
+
+// longestAbove is the longest streak beyond a bound, s.
+func longestAbove(os []obs, bound float64) (longest float64) {
+	run := 0.0
+	for _, o := range os {
+		if o.Y/o.N <= bound {
+			run = 0
+			continue
+		}
+		run += o.To - o.From
+		longest = math.Max(longest, run)
+	}
+	return longest
 }
 
 func meanOf(x Sample, start time.Time) obs {
@@ -84,9 +100,11 @@ func (l *level) push(o obs) {
 	l.longest += o.To - math.Max(0, o.From)
 }
 
-// weigh is the evidence of the present streak: a gauge that stays beyond what it never was, for longer and longer.
+// weigh is the evidence, in nats, of the present streak: 3 for each stretch that is longer than any was in history, so that even a gauge
+// that is judged alone has to stay there for longer than one.
 func (l *level) weigh(load float64) float64 {
-	if !l.Enough || l.streak < levelSteps || l.longest < math.Min(levelLeast, l.window/3) {
+	least := math.Max(math.Min(levelLeast, l.window/3), 1.5*l.Streak)
+	if !l.Enough || l.streak < levelSteps || l.longest < least {
 		return 0
 	}
 	if load > loaded { // more traffic, more of everything
@@ -95,5 +113,5 @@ func (l *level) weigh(load float64) float64 {
 			return 0
 		}
 	}
-	return 2.5 * l.longest / math.Min(levelLeast, l.window/3) * 1.5
+	return 3 * l.longest / least
 }

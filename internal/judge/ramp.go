@@ -17,7 +17,10 @@ type rampBin struct {
 func (b rampBin) factor() float64 { return math.Exp(b.Log) }
 
 // rampPart is how much of the height of a warm-up may be another one next time, whatever five deploys say.
-const rampPart = 0.25
+const (
+	rampPart = 0.25
+	rampFew  = 3 // expected events in a bin, all deploys together, that show no shape
+)
 
 // earlier is one deploy of the past, reduced.
 type earlier struct{ own, control *track }
@@ -59,7 +62,7 @@ func rampOf(es []earlier, from, to float64, down bool, n *noise) (rampBin, bool)
 	d := math.Min(to, from+1800) - from
 	tau2 := n.at(d, rs[0].cmu > 0)
 	b := rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}
-	return b.widened(log, down), true
+	return b.widened(log, mu, down), true
 }
 
 // after compares a stretch after an earlier deploy with the time before it, and with its control.
@@ -133,9 +136,9 @@ func betweenDeploys(rs []residual, log, tau2 float64) float64 {
 }
 
 // widened leaves open what shrink took off: few events do not prove a warm-up, nor that there is none.
-func (b rampBin) widened(log float64, down bool) rampBin {
+func (b rampBin) widened(log, mu float64, down bool) rampBin {
 	off := log - b.Log
-	if down == (log > 0) {
+	if down == (log > 0) || mu > rampFew {
 		off = 0
 	}
 	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2)) + off*off

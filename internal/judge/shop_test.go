@@ -8,21 +8,20 @@ import (
 
 // shop is a simulated service with errors, latency, traffic and orders, for the joint judge. Everything is seeded.
 type shop struct {
-	rps, p    float64
-	noise     float64 // sd of the log error rate, correlated over 10 min
-	control   bool
-	warm      float64                 // s; errors and latency are three times as high at first
-	known     bool                    // earlier deploys are known
-	history   float64                 // s
-	bake      float64                 // s
-	step      float64                 // s
-	upstream  func(t float64) float64 // factor on the errors of both
-	fault     func(t float64, x *rates)
-	before    func(t float64, x *rates) // what goes on in history too
-	specs     []MetricSpec
-	r         *rand.Rand
-	mood      float64
-	moodAfter float64
+	rps, p   float64
+	noise    float64 // sd of the log error rate, correlated over 10 min
+	control  bool
+	warm     float64                 // s; errors and latency are three times as high at first
+	known    bool                    // earlier deploys are known
+	history  float64                 // s
+	bake     float64                 // s
+	step     float64                 // s
+	upstream func(t float64) float64 // factor on the errors of both
+	fault    func(t float64, x *rates)
+	before   func(t float64, x *rates) // what goes on in history too
+	specs    []MetricSpec
+	r        *rand.Rand
+	mood     float64
 }
 
 // rates are what one group does in one step.

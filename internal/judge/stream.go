@@ -27,14 +27,6 @@ func (t *track) push(o obs) {
 	t.cy, t.cn = append(t.cy, t.cy[k]+o.Y), append(t.cn, t.cn[k]+o.N)
 }
 
-func newTrack(os []obs) *track {
-	t := &track{}
-	for _, o := range os {
-		t.push(o)
-	}
-	return t
-}
-
 // sum adds what was observed within [from, to].
 func (t *track) sum(from, to float64) (y, n float64) {
 	if t == nil || len(t.obs) == 0 {

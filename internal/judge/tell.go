@@ -8,7 +8,7 @@ import (
 
 // tell says what one metric is held against, with what was expected of it; the evidence and since when only where it looks worse.
 func (w *watched) tell(x weighed, evidence float64) string {
-	if x.limit && w.limits != nil {
+	if x.stream == nil && w.limits != nil && w.spec.Kind != Boolean {
 		if v := w.limits.weighAll(); v.worst != nil && v.onset >= 0 {
 			j := Judgement{Evidence: evidence}
 			w.limits.tellFail(&j, v)
@@ -19,6 +19,7 @@ func (w *watched) tell(x weighed, evidence float64) string {
 		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
 	}
 	st := x.stream.stretchSince(max(0, x.onset))
+	x.stream.adjust(&st, max(0, x.onset))
 	text := x.stream.tell(w.spec.Name, st)
 	if x.onset < 0 || evidence < 2 {
 		return text
@@ -28,14 +29,18 @@ func (w *watched) tell(x weighed, evidence float64) string {
 
 // tell says what was counted, beside what was expected: by the time before, the control and how earlier deploys warmed up.
 func (s *stream) tell(name string, st stretch) string {
-	n := math.Max(st.n, 1e-9)
+	n, mu := math.Max(st.n, 1e-9), st.mu
+	if st.mu > 0 && st.cmu > 0 { // moved with the control
+		mu *= s.effects(st)[0].mean
+	}
+	got, want := st.y/n, mu/n
 	switch s.What {
 	case countRate:
-		return fmt.Sprintf("%s %s/s, expected %s/s", name, plain(st.y/n), plain(st.mu/n))
+		return fmt.Sprintf("%s %s/s, expected %s/s", name, plain(got), plain(want))
 	case countEvents:
-		return fmt.Sprintf("%s in %s of requests, expected %s", name, percent(st.y/n), percent(st.mu/n))
+		return fmt.Sprintf("%s in %s of requests, expected %s", name, percent(min(1, got)), percent(min(1, want)))
 	case countSlow:
-		return fmt.Sprintf("%s above %s for %s of requests, expected %s", name, plain(s.Bound), percent(st.y/n), percent(st.mu/n))
+		return fmt.Sprintf("%s above %s for %s of requests, expected %s", name, plain(s.Bound), percent(min(1, got)), percent(min(1, want)))
 	}
-	return fmt.Sprintf("%s %s (%s of %s), expected %s", name, percent(st.y/n), count(st.y), count(st.n), percent(st.mu/n))
+	return fmt.Sprintf("%s %s (%s of %s), expected %s", name, percent(min(1, got)), count(st.y), count(st.n), percent(min(1, want)))
 }

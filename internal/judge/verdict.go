@@ -21,52 +21,69 @@ func (d *Deploy) End() Verdict { return d.look(true) }
 
 // weighed is the evidence of one metric.
 type weighed struct {
-	logE    float64
-	limit   bool // the limit says so, not the comparison
-	stream  *stream
-	onset   int
-	outside bool
+	logE     float64
+	stream   *stream // that weighs most; nil: the limit, or a gauge's level
+	onset    int
+	external float64 // nats that a limit is exceeded, which was so before or is so in the control
+}
+
+// gathered is the evidence of all metrics together, and who tells it.
+type gathered struct {
+	total   float64
+	top     *watched
+	why     weighed
+	outside *watched // breaks a limit that was broken before, or that the control breaks too
+}
+
+func (d *Deploy) gather(v *Verdict) gathered {
+	g := gathered{total: math.Inf(-1)}
+	best, rest := math.Inf(-1), 1.0
+	for _, w := range d.metrics {
+		x := w.weigh(d)
+		v.Metrics = append(v.Metrics, w.judgement(x))
+		if w.share <= 0 {
+			continue
+		}
+		rest -= w.share
+		e := x.logE + math.Log(w.share)
+		g.total = logAdd(g.total, e)
+		if e > best {
+			best, g.top, g.why = e, w, x
+		}
+		if x.external >= math.Log(1/d.spec.Alpha) {
+			g.outside = w
+		}
+	}
+	if rest > 1e-9 {
+		g.total = logAdd(g.total, math.Log(rest))
+	}
+	return g
 }
 
 func (d *Deploy) look(last bool) Verdict {
 	v := Verdict{Status: Continue}
-	total, best := math.Inf(-1), math.Inf(-1)
-	var top *watched
-	var why weighed
-	rest := 1.0
-	for _, w := range d.metrics {
-		x := w.weigh(d)
-		v.Metrics = append(v.Metrics, w.judgement(x))
-		if w.share > 0 {
-			rest -= w.share
-			e := x.logE + math.Log(w.share)
-			total = logAdd(total, e)
-			if e > best {
-				best, top, why = e, w, x
-			}
-		}
-	}
-	if rest > 1e-9 {
-		total = logAdd(total, math.Log(rest))
-	}
+	g := d.gather(&v)
+	v.Evidence = math.Exp(math.Min(g.total, 690))
 	dead, nats, since := d.died()
-	v.Evidence = math.Exp(math.Min(total, 690))
+	gone := d.vanished()
+	fail := func(w *watched, text string) { v.Status, v.Metric, v.Sentence = Fail, w.spec.Name, text }
 	switch {
-	case top != nil && total >= d.bound(last):
-		v.Status, v.Metric, v.External = Fail, top.spec.Name, why.outside
-		v.Sentence = top.tell(why, v.Evidence)
+	case g.top != nil && g.total >= d.bound(last):
+		fail(g.top, g.top.tell(g.why, v.Evidence))
 	case dead != nil && nats >= math.Log(1/(deadShare*d.spec.Alpha)):
-		v.Status, v.Metric = Fail, dead.spec.Name
-		v.Sentence = fmt.Sprintf("%s: none since %.0f s after the deploy", dead.spec.Name, since)
-	case d.vanished() != nil:
-		w := d.vanished()
-		v.Status, v.Metric = Fail, w.spec.Name
-		v.Sentence = fmt.Sprintf("%s is gone for %.0f s while the control still reports", w.spec.Name, w.missed(d))
+		fail(dead, fmt.Sprintf("%s has ended: nothing %s", dead.spec.Name, after(seconds(since))))
+	case gone != nil:
+		fail(gone, fmt.Sprintf("%s is gone for %.0f s while the control still reports", gone.spec.Name, gone.missed(d)))
+	case g.outside != nil:
+		v.External = true
+		fail(g.outside, g.outside.spec.Name+" exceeds its limit, and did so before the deploy or does so in the control: the deploy is not its cause")
 	case last:
-		d.conclude(&v, total)
+		d.conclude(&v, g.total)
 	}
 	return v
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // bound is the evidence, in nats, at which the deploy is rolled back.
 func (d *Deploy) bound(last bool) float64 {
@@ -119,44 +136,54 @@ func (d *Deploy) died() (w *watched, nats, since float64) {
 	return w, nats, since
 }
 
+// weigh is the mean of the e-values of the metric's limits, streams and level. A limit that something else breaks is a bet that is void.
 func (w *watched) weigh(d *Deploy) weighed {
-	out := weighed{logE: 0, onset: -1}
-	if len(w.streams) == 0 && w.level == nil && w.limits == nil {
+	out := weighed{onset: -1}
+	compared := len(w.streams) > 0 || w.level != nil
+	if !compared && w.limits == nil {
 		return out
 	}
-	total, best := math.Inf(-1), math.Inf(-1)
-	compared := 1.0
+	total, best, share := math.Inf(-1), math.Inf(-1), 1.0
 	if w.limits != nil {
-		compared = 0.5
-		if len(w.streams) == 0 && w.level == nil {
-			compared = 0
+		e, external := w.weighLimits()
+		if external {
+			out.external, e = e, 0
 		}
-		l := w.limits.weighAll()
-		if w.spec.Kind == Boolean {
-			l.logE = math.Log(w.limits.up.evidence())
-			out.outside = w.limits.fit.Down
+		if compared {
+			share = 0.5
+			e += math.Log(1 - share)
 		}
-		e := l.logE + math.Log(1-compared)
 		total, best = e, e
-		out.limit, out.outside = true, out.outside || l.worst != nil && l.worst.badBefore() || w.controlExceeds()
-	}
-	sum := 0.0
-	for _, s := range w.streams {
-		sum += s.Share
 	}
 	for _, s := range w.streams {
 		f := s.weighOnsets()
-		e := f.logE + math.Log(compared*s.Share/sum)
+		e := f.logE + math.Log(share*s.Share/w.shares())
 		total = logAdd(total, e)
 		if e > best {
-			best, out.stream, out.onset, out.limit, out.outside = e, s, f.onset, false, false
+			best, out.stream, out.onset = e, s, f.onset
 		}
 	}
 	if w.level != nil {
-		total = logAdd(total, w.level.weigh(d.load())+math.Log(compared))
+		total = logAdd(total, w.level.weigh(d.load())+math.Log(share))
 	}
 	out.logE = total
 	return out
+}
+
+func (w *watched) shares() (sum float64) {
+	for _, s := range w.streams {
+		sum += s.Share
+	}
+	return math.Max(sum, 1e-9)
+}
+
+// weighLimits is the evidence that a limit is exceeded, and whether something else than this deploy exceeds it.
+func (w *watched) weighLimits() (logE float64, external bool) {
+	if w.spec.Kind == Boolean {
+		return math.Log(w.limits.up.evidence()), w.limits.fit.Down || w.controlExceeds()
+	}
+	l := w.limits.weighAll()
+	return l.logE, l.worst != nil && l.worst.badBefore() || w.controlExceeds()
 }
 
 // controlExceeds says that the control breaks the limit too: the cause is not this deploy.

@@ -120,13 +120,13 @@ const maxPoints = 60
 
 // chart draws what a metric did after the deploy, and what it did before as a level line.
 func chart(b *strings.Builder, metric string, before, after []judge.Sample, j judge.Judgement) {
-	ys, unit := points(after)
+	ys, unit := points(after, j.Kind)
 	if len(ys) < 2 {
 		return
 	}
 	ys = thin(ys)
 	span := after[len(after)-1].To.Sub(after[0].From)
-	was, known := level(before)
+	was, known := level(before, j.Kind)
 	fmt.Fprintf(b, "### %s\n\n", escape(metric))
 	if j.Sentence != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(j.Sentence))
@@ -147,17 +147,21 @@ func chart(b *strings.Builder, metric string, before, after []judge.Sample, j ju
 }
 
 // points turns samples into what is drawn: the percentage of bad events, the 99th percentile, or the mean of values.
-func points(samples []judge.Sample) (ys []float64, unit string) {
+func points(samples []judge.Sample, k judge.Kind) (ys []float64, unit string) {
 	for _, s := range samples {
-		if y, u := point(s); u != "" {
+		if y, u := point(s, k); u != "" {
 			ys, unit = append(ys, y), u
 		}
 	}
 	return ys, unit
 }
 
-func point(s judge.Sample) (y float64, unit string) {
+func point(s judge.Sample, k judge.Kind) (y float64, unit string) {
 	switch {
+	case k == judge.Rates && s.Of > 0:
+		return 100 * s.Total / s.Of, "percent of requests"
+	case k == judge.Rates:
+		return s.Total / max(s.To.Sub(s.From).Seconds(), 1), "per second"
 	case len(s.Values) > 0:
 		return mean(s.Values), "value"
 	case len(s.Buckets) > 0:
@@ -171,10 +175,12 @@ func point(s judge.Sample) (y float64, unit string) {
 }
 
 // level is what all samples of the time before amount to.
-func level(before []judge.Sample) (y float64, known bool) {
+func level(before []judge.Sample, k judge.Kind) (y float64, known bool) {
 	var all judge.Sample
+	length := time.Duration(0)
 	for _, s := range before {
-		all.Bad, all.Total, all.Values = all.Bad+s.Bad, all.Total+s.Total, append(all.Values, s.Values...)
+		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
+		length += s.To.Sub(s.From)
 		switch {
 		case all.Buckets == nil:
 			all.Buckets = slices.Clone(s.Buckets)
@@ -184,7 +190,11 @@ func level(before []judge.Sample) (y float64, known bool) {
 			}
 		}
 	}
-	y, unit := point(all)
+	if len(before) == 0 {
+		return 0, false
+	}
+	all.From, all.To = time.Time{}, time.Time{}.Add(length)
+	y, unit := point(all, k)
 	return y, unit != ""
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
 	"github.com/bakegate/bakegate/internal/judge"
+	"github.com/bakegate/bakegate/internal/release"
 )
 
 // Past is a deploy that is long over, or a time at which there was none.
@@ -102,7 +103,14 @@ func (r *replay) check() error {
 // needs is the time that a deploy is judged by.
 func (r *replay) needs(p Past) Interval {
 	o := r.Options
-	return Interval{From: p.Started.Add(-o.Baseline.Gap - o.Baseline.Window), To: p.Serving.Add(o.Window)}
+	from := p.Started
+	for _, m := range o.Metrics {
+		f, _, _ := Plan{Options: o, Deploy: release.Deploy{Started: p.Started}}.baselineWindow(m.back())
+		if f.Before(from) {
+			from = f
+		}
+	}
+	return Interval{From: from, To: p.Serving.Add(o.Window)}
 }
 
 // stretch replays the next deploys whose histories overlap. It begins where the first of them begins, and forgets what no later one needs.
@@ -216,8 +224,13 @@ func (r *replay) before(p Past, h *history) []judge.Sample {
 		return nil
 	}
 	o := r.Options
-	to := p.Started.Add(-o.Baseline.Gap)
-	return leaveOut(h.between(to.Add(-o.Baseline.Window), to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
+	b := baseline{}
+	from, to, _ := Plan{Options: o, Deploy: release.Deploy{Started: p.Started}}.baselineWindow(h.back())
+	if h.back() > 0 {
+		b.shift = p.Started.Add(-o.Baseline.Gap).Sub(to)
+	}
+	b.samples = leaveOut(h.between(from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
+	return b.moved()
 }
 
 // others are the deploys around this one, which are no baseline.

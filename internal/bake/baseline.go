@@ -35,31 +35,40 @@ type baseline struct {
 	samples []judge.Sample
 	fetched int // samples, before the judge took them
 	done    bool
-	start   time.Time // of an earlier deploy: when it began to serve
-	trouble *trouble  // of the last chunk that was asked for, or of what came
+	start   time.Time     // of an earlier deploy: when it began to serve
+	shift   time.Duration // by which the samples are moved to stand right before the deploy
+	trouble *trouble      // of the last chunk that was asked for, or of what came
 }
 
-// baselineWindow is the interval that "before the deploy" means, on the grid of its step.
-func (p Plan) baselineWindow() (from, to time.Time, step time.Duration) {
+// baselineWindow is the interval that a metric is compared with, on the grid of its step: right before the deploy, or so long that it ends
+// at the same time of yesterday (last week) as the bake will.
+func (p Plan) baselineWindow(back time.Duration) (from, to time.Time, step time.Duration) {
 	o := p.Options
 	step = o.Step
 	if o.Baseline.Window > longWindow {
 		step = max(step, coarse)
 	}
 	to = p.Deploy.Started.Add(-o.Baseline.Gap)
+	if back > 0 {
+		to = p.Deploy.Started.Add(o.Window - back)
+	}
 	n := max(o.Baseline.Window/step, 1)
 	return to.Add(-n * step), to, step
 }
 
 // newBaseline makes the baseline of a metric; earlier is what another process fetched already.
 func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judge.Sample) *baseline {
-	from, to, step := p.baselineWindow()
+	from, to, step := p.baselineWindow(m.back())
+	shift := time.Duration(0)
+	if m.back() > 0 {
+		shift = p.Deploy.Started.Add(-p.Options.Baseline.Gap).Sub(to)
+	}
 	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
 	if !history { // it knows only what it was asked for before the deploy
 		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true}
 	}
 	g := grid{from, step}
-	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel)}
+	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), shift: shift}
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
 		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
@@ -263,10 +272,22 @@ func (w *watch) settle() {
 	case b == nil:
 		w.joint.settle(w.index, w.control, nil, nil)
 	case b.done && w.fetching() == nil:
-		w.joint.settle(w.index, w.control, b.samples, w.learned())
+		w.joint.settle(w.index, w.control, b.moved(), w.learned())
 	case b.done && w.earlier[0].cursor.Equal(w.earlier[0].from): // judged without them until they are there
-		w.joint.settle(w.index, w.control, b.samples, nil)
+		w.joint.settle(w.index, w.control, b.moved(), nil)
 	}
+}
+
+// moved are the samples as the judge takes them: those of yesterday as if they were of the time before the deploy.
+func (b *baseline) moved() []judge.Sample {
+	if b.shift == 0 {
+		return b.samples
+	}
+	out := slices.Clone(b.samples)
+	for i := range out {
+		out[i].From, out[i].To = out[i].From.Add(b.shift), out[i].To.Add(b.shift)
+	}
+	return out
 }
 
 // learned is what earlier deploys showed.

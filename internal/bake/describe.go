@@ -41,7 +41,7 @@ func (b *bake) describe(m Metric) string {
 		s += ", hard limit " + quantileName(l) + l.Text
 	}
 	if m.compares() {
-		s += ", compared with " + short(b.Options.Baseline.Window) + " before the deploy"
+		s += ", compared with " + short(b.Options.Baseline.Window) + map[string]string{"before": " before the deploy", "yesterday": " up to the same time yesterday", "last-week": " up to the same time last week"}[m.Compare]
 	}
 	if m.Control != nil {
 		s += ", beside its control"
@@ -85,6 +85,8 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	switch {
 	case !m.compares() && len(m.limits())+len(m.burns(b.Options.Window)) == 0 && m.kind() != judge.Boolean:
 		say("neither limit nor compare: it can never pass")
+	case m.back() > 0 && !history:
+		say("%s has no history: nothing is known of %s", m.From, m.Compare)
 	case m.compares() && !history && len(b.Resume.Baseline[m.Name]) == 0:
 		say("%s has no history, so compare: before needs samples from before the deploy: use `bakegate begin` or --warm", m.From)
 	}

@@ -142,6 +142,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 		j = ended(j, v)
 	}
 	w.estimate(&j)
+	j = w.dated(j)
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: judgementText(j)})
 	return w.told(w.judged(j)), &j

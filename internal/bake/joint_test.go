@@ -188,3 +188,41 @@ func starting(at time.Time, long time.Duration, n int) process {
 	full := perSecond(5)
 	return process{name: "errors", labels: map[string]string{"pod": "start" + string(rune('a'+n))}, born: at, value: func(age time.Duration) float64 { return full(min(age, long)) }}
 }
+
+// Every day at this hour a batch fails one request in fifty, for hours. Against the minutes before that is harm, against yesterday it is not;
+// and twice as much is.
+func TestYesterday(t *testing.T) {
+	for _, c := range []struct {
+		compare string
+		factor  float64
+		want    verdict.Outcome
+		says    string
+	}{{"before", 1, verdict.Fail, "errors"}, {"yesterday", 1, verdict.Pass, "at the same time yesterday"}, {"yesterday", 4, verdict.Fail, "at the same time yesterday"}} {
+		t.Run(c.compare, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				src := jointWorld{}.backend(now)
+				batch := func(at time.Time, perSec float64, n int) process {
+					full := perSecond(perSec)
+					return process{name: "errors", labels: map[string]string{"pod": "batch" + string(rune('a'+n))}, born: at, value: func(age time.Duration) float64 { return full(min(age, 3*time.Hour)) }}
+				}
+				for d := range 3 {
+					src.answers["errors"] = append(src.answers["errors"], batch(now.Add(-time.Duration(d+1)*24*time.Hour), 2, d))
+				}
+				src.answers["errors"] = append(src.answers["errors"], batch(now, 2*c.factor, 9))
+				p := plan(src, nil, with(ownErrors, func(m *Metric) { m.From, m.Compare = "prom", c.compare }))
+				p.newJudge, p.newDeploy = nil, nil
+				p.Options.Baseline.Window = 24 * time.Hour
+				if c.compare == "yesterday" {
+					p.Options.Baseline.Window = 15 * time.Minute
+				}
+				zero := time.Duration(0)
+				p.Options.WarmUp = &zero
+				r := Run(t.Context(), p)
+				if f := find(t, r, "bake/errors"); f.Outcome != c.want || !strings.Contains(f.Summary, c.says) {
+					t.Errorf("got %s, want %s with %q: %s", f.Outcome, c.want, c.says, f.Summary)
+				}
+			})
+		})
+	}
+}

@@ -167,7 +167,16 @@ func (l Limit) quantiles() (ls []judge.Limit) {
 }
 
 // compares reports whether the metric is compared with the time before the deploy.
-func (m Metric) compares() bool { return m.Compare == "before" }
+func (m Metric) compares() bool { return m.Compare != "" }
+
+// back is how far back the time lies that a metric is compared with: 0 for right before the deploy.
+func (m Metric) back() time.Duration { return comparisons[m.Compare] }
+
+// comparisons are what compare: may say.
+var comparisons = map[string]time.Duration{"before": 0, "yesterday": 24 * time.Hour, "last-week": 7 * 24 * time.Hour}
+
+// Comparisons lists them.
+func Comparisons() []string { return []string{"before", "yesterday", "last-week"} }
 
 // counts makes what turns the metric's points into samples. history says how soon a series that appears is a new one.
 func (m Metric) counts(g grid, history bool, sel *selection) counts {

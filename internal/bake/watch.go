@@ -2,6 +2,7 @@ package bake
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,10 +182,21 @@ func (w *watch) inView(j judge.Judgement, v judge.Verdict) judge.Judgement {
 			j.Status = judge.Continue // told in the words of all together
 		}
 	}
-	if w.withoutEffect() {
+	if !w.withoutEffect() {
+		j = inView(j, v)
+	}
+	return w.dated(j)
+}
+
+// dated says what was compared with, where that is not the time before the deploy.
+func (w *watch) dated(j judge.Judgement) judge.Judgement {
+	if w.back() == 0 {
 		return j
 	}
-	return inView(j, v)
+	then := strings.ReplaceAll(w.Compare, "-", " ")
+	r := strings.NewReplacer("before the deploy", "at the same time "+then, " before (", " at the same time "+then+" (")
+	j.Sentence, j.Criteria = r.Replace(j.Sentence), r.Replace(j.Criteria)
+	return j
 }
 
 func (w *watch) withoutEffect() bool { return w.DryRun || w.Upstream }
@@ -220,7 +232,7 @@ func (w *watch) ready() bool {
 	case waiting:
 		spec.Compare = false
 	case w.before != nil:
-		before = w.before.samples
+		before = w.before.moved()
 	}
 	w.state, w.partial, w.fed = w.newJudge(spec, before), waiting, 0
 	return true

@@ -219,7 +219,7 @@ func (v *validator) control(path, kind string, m *bake.Metric, src metric.Source
 	if m.Control == nil || !v.fine(at) || kind == "" {
 		return
 	}
-	if m.Compare != "before" {
+	if m.Compare == "" {
 		v.at(at, "add compare: before", "a control needs compare: the two are compared in how they changed since before the deploy")
 	}
 	wants := map[string][]string{"bad": {"bad", "total"}, "histogram": {"histogram"}, "rate": {"rate"}}[kind]
@@ -253,11 +253,11 @@ func (v *validator) compare(path, kind string, m *bake.Metric) {
 		if !v.has(path+".limit") && !v.has(path+".slo") && kind != "boolean" && kind != "expr" {
 			v.at(path, "add limit:, or compare: before", "this metric has neither limit nor compare: it would be compared with nothing")
 		}
-	case slices.Contains([]string{"control", "yesterday", "last-week"}, m.Compare):
-		v.at(at, "write before", "%s is not supported yet", v.shown(at))
-	case m.Compare != "before":
-		hint := cmp.Or(v.meant(at, []string{"before"}), "leave it out to compare with nothing")
-		v.at(at, hint, "got %s, want before", v.shown(at))
+	case m.Compare == "control":
+		v.at(at, "write compare: before, and the control's queries under control:", "a control is compared in how it changed since before the deploy")
+	case !slices.Contains(bake.Comparisons(), m.Compare):
+		hint := cmp.Or(v.meant(at, bake.Comparisons()), "leave it out to compare with nothing")
+		v.at(at, hint, "got %s, want one of %s", v.shown(at), strings.Join(bake.Comparisons(), ", "))
 	}
 }
 

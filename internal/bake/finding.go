@@ -37,7 +37,7 @@ func (b *bake) conclude(r *Result) {
 		if j != nil {
 			r.Judgements = append(r.Judgements, *j)
 		}
-		if f.Outcome != verdict.Fail && !over {
+		if f.Outcome != verdict.Fail && !over && f.Check == "" {
 			f = undecided(f, w.Name, decided, r)
 		}
 		r.Findings = append(r.Findings, f)
@@ -112,6 +112,9 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	if t := w.noEvidence(gaps, over); t != nil {
 		return w.told(w.unknown(t)), w.latest
 	}
+	if !over && w.withoutEffect() && w.latest != nil && w.latest.Status == judge.Fail {
+		return w.told(w.judged(*w.latest)), w.latest // that it got worse is worth knowing, whatever ended the bake
+	}
 	if !over {
 		f := verdict.Finding{Outcome: verdict.Unknown, Doc: "bake-metric"}
 		if w.latest != nil {
@@ -152,10 +155,14 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 func (w *watch) estimate(j *judge.Judgement) {
 	total, seconds := 0.0, 0.0
 	for _, s := range w.samples {
-		total += s.Total
-		for _, b := range s.Buckets {
-			total += b.N
+		n := s.Total
+		if len(s.Buckets) > 0 {
+			n = 0
 		}
+		for _, b := range s.Buckets {
+			n += b.N
+		}
+		total += n
 		seconds += s.To.Sub(s.From).Seconds()
 	}
 	if j.Status != judge.Unknown || j.Reason != judge.LowTraffic || j.Needed <= 0 || total <= 0 {
@@ -169,12 +176,12 @@ func (w *watch) estimate(j *judge.Judgement) {
 // told is the finding of a metric; one that has no effect on the deploy is a note, whatever it says.
 func (w *watch) told(f verdict.Finding) verdict.Finding {
 	if w.withoutEffect() {
-		what := "dry run"
+		what := "dry run: decides nothing"
 		if w.Upstream {
-			what = "upstream"
+			what = "a dependency: decides nothing by itself"
 		}
 		f.Outcome, f.Reason, f.External = verdict.Note, "", false
-		f.Summary += " (" + what + ": without effect)"
+		f.Summary += " (" + what + ")"
 	}
 	return f
 }
@@ -286,10 +293,10 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 
 // remedy says what to do about a metric that failed.
 func (w *watch) remedy(external bool) string {
-	const no = "rolling back would not help: "
+	const no = "rolling back will probably not help: "
 	switch {
 	case external && w.dependency:
-		return no + "look at what the service depends on"
+		return no + "look at what the service depends on first"
 	case external && w.Control != nil:
 		return no + "look for what the new version and its control have in common"
 	case external:
@@ -316,6 +323,8 @@ func (w *watch) explainBaseline(f *verdict.Finding) {
 		f.Summary = w.Name + ": the time before the deploy: " + b.trouble.text
 	case b.fetched == 0:
 		f.Summary = w.Name + ": there is nothing from before the deploy to compare with"
+	default:
+		f.Hint = "these events are rare here: compare over a longer time (baseline.window), or leave the metric to a dry run"
 	}
 }
 
@@ -341,7 +350,11 @@ func (m Metric) evidence(j judge.Judgement) (es []verdict.Evidence) {
 		add("held to", clean.Text(j.Criteria), "")
 	}
 	if j.Level > 0 {
-		add(fmt.Sprintf("interval (%s%%)", number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")
+		what := "level"
+		if strings.HasPrefix(j.Criteria, "before") {
+			what = "difference"
+		}
+		add(fmt.Sprintf("%s (%s%% sure)", what, number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")
 	}
 	if j.Evidence > 0 {
 		add("evidence", odds(j.Evidence), "")

@@ -3,6 +3,7 @@ package bake
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,9 @@ func (b *bake) heartbeat(now time.Time) string {
 	for i, w := range b.watches {
 		parts[i] = w.line()
 	}
+	if !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, " waiting for data") }) && len(parts) > 1 {
+		parts = []string{"no data from any metric yet"}
+	}
 	return fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
 }
 
@@ -96,18 +100,54 @@ func (w *watch) line() string {
 	}
 	j := w.latest
 	s := w.Name
-	if w.kind() != judge.Histogram && j.After.Total > 0 {
-		s += " " + w.rate(j.After.Value)
-	} else if j.Status != judge.Fail {
+	if now := w.lately(); now != "" {
+		s += " " + now
+	} else if j.Status != judge.Fail && j.Evidence < doubtful {
 		s += " ok"
 	}
-	if j.Status == judge.Fail {
+	switch {
+	case j.Status == judge.Fail:
 		s += " worse"
+	case j.Evidence >= doubtful:
+		s += " worse?"
 	}
 	if w.kind() == judge.Proportion && len(w.spec.Limits) > 0 {
 		s += " (limit " + w.spec.Limits[0].Text + ")"
 	}
 	return s
+}
+
+// doubtful is the evidence from which on a line says that something may be worse.
+const doubtful = 5
+
+// lately is what the metric measured in the last minute, "" where that is no one number.
+func (w *watch) lately() string {
+	var all judge.Sample
+	seconds := 0.0
+	for _, s := range slices.Backward(w.samples) {
+		if seconds >= 60 {
+			break
+		}
+		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
+		seconds += s.To.Sub(s.From).Seconds()
+	}
+	switch {
+	case w.kind() == judge.Proportion && all.Total == 0, w.Of != "" && all.Of == 0:
+		return "- (no requests)"
+	case w.kind() == judge.Proportion:
+		return w.rate(all.Bad / all.Total)
+	case w.Of != "":
+		return w.rate(all.Total / all.Of)
+	case w.kind() == judge.Rates && seconds > 0:
+		return w.rate(all.Total / seconds)
+	case len(all.Values) > 0 && w.kind() == judge.Gauge:
+		sum := 0.0
+		for _, v := range all.Values {
+			sum += v
+		}
+		return number(sum / float64(len(all.Values)))
+	}
+	return ""
 }
 
 // rate writes what this metric measures: of a rate events a second, or the share of requests that they are counted among.

@@ -115,7 +115,7 @@ func (s *State) tellFail(j *Judgement, v verdict) {
 	}
 	j.Sentence = fmt.Sprintf("%s, evidence %s, %s", text, oddsOf(j.Evidence), after(d))
 	if j.BadBefore {
-		j.Sentence += fmt.Sprintf(", but it was %s before the deploy too, so that the deploy is not its cause", t.beforeText())
+		j.Sentence = fmt.Sprintf("%s, but it was %s before the deploy too: the deploy is not its cause", text, t.beforeText())
 	}
 }
 
@@ -263,7 +263,7 @@ func (s *State) explainBoolean(j *Judgement) string {
 	case j.Status == Fail:
 		text := fmt.Sprintf("%s was 0 in %d steps in a row, evidence %s, %s", name, s.up.worst, oddsOf(j.Evidence), after(j.Onset.Sub(s.start)))
 		if j.BadBefore {
-			text += ", but it was 0 before the deploy too, so that the deploy is not its cause"
+			text += ", but it was 0 before the deploy too: the deploy is not its cause"
 		}
 		return text
 	case j.Reason == NoData:

@@ -22,16 +22,16 @@ func TestSentences(t *testing.T) {
 		got        Judgement
 	}{
 		{"fail",
-			"declined-cards 5.1% vs 0.10% before (+5.0 pp, 99% CI +4.0 to +6.1 pp), evidence more than 1e15:1, since the deploy's first minute",
+			"declined-cards 5.1% vs 0.10% before (+5.0 pp, 99% CI +4.0 to +6.1 pp), evidence more than 1e15:1, counted from the deploy on",
 			baked(errs(true, nil), usual, even(0, 15, 4, 38, 750))},
 		{"fail later",
-			"declined-cards 5.1% vs 0.10% before (+5.0 pp, 99% CI +4.0 to +6.1 pp), evidence more than 1e15:1, since about 5 min after the deploy",
+			"declined-cards 5.1% vs 0.10% before (+5.0 pp, 99% CI +4.0 to +6.1 pp), evidence more than 1e15:1, counted from about 5 min after the deploy on",
 			baked(errs(true, nil), usual, late)},
 		{"fail by limit",
-			"declined-cards 5.1% against a limit of 1% (99% CI 4.5% to 5.7%), evidence more than 1e15:1, since the deploy's first minute",
+			"declined-cards 5.1% against a limit of 1% (99% CI 4.5% to 5.7%), evidence more than 1e15:1, counted from the deploy on",
 			baked(errs(false, limit), nil, even(0, 15, 20, 38, 750))},
 		{"bad before",
-			"declined-cards 2.1% against a limit of 1% (99% CI 1.9% to 2.4%), evidence more than 1e15:1, since about 3 min after the deploy, but it was 2.0% before the deploy too, so that the deploy is not its cause",
+			"declined-cards 2.1% against a limit of 1% (99% CI 1.9% to 2.4%), but it was 2.0% before the deploy too: the deploy is not its cause",
 			baked(errs(false, limit), even(-86400, 60, 1440, 60, 3000), even(0, 15, 40, 16, 750))},
 		{"pass",
 			"declined-cards 0.11% vs 0.10% before (+0.0067 pp, 99% CI -0.031 to +0.063 pp): a rise by 1 pp or twice the limit of 1% is excluded (10:1)",
@@ -58,13 +58,13 @@ func TestSentences(t *testing.T) {
 			"latency above 0.5 for 0.67% of requests vs 1.0% before (-0.33 pp, 99% CI -0.43 to -0.23 pp): three times as many or twice the share that p99 500ms allows is excluded (10:1)",
 			baked(lat, history, repeated(0, 15, 60, le, 378, 300, 67, 4, 1))},
 		{"latency fail",
-			"latency above 500ms for 13% of requests against at most 1.0% by its limit p99 500ms (99% CI 13% to 14%), evidence more than 1e15:1, since the deploy's first minute",
+			"latency above 500ms for 13% of requests against at most 1.0% by its limit p99 500ms (99% CI 13% to 14%), evidence more than 1e15:1, counted from the deploy on",
 			baked(lat, history, repeated(0, 15, 60, le, 200, 250, 200, 80, 20))},
 		{"gauge pass",
 			"memory above 0.8 for 0% of the time (its limit 80%; mean 0.5): staying there is excluded (10:1)",
 			baked(mem, nil, valued(0, 15, 60, always(0.5)))},
 		{"gauge fail",
-			"memory above 0.8 for 100% of the time (its limit 80%; mean 0.93), evidence 3e5:1, since the deploy's first minute",
+			"memory above 0.8 for 100% of the time (its limit 80%; mean 0.93), evidence 3e5:1, counted from the deploy on",
 			baked(mem, nil, valued(0, 15, 60, always(0.93)))},
 		{"gauge few",
 			"memory above 0.8 for 0% of the time (its limit 80%; mean 0.5): too few steps to tell, needs 1 more step",
@@ -73,7 +73,7 @@ func TestSentences(t *testing.T) {
 			"up was 1 in 100% of its values over 60 steps",
 			baked(up, nil, valued(0, 15, 60, always(1)))},
 		{"boolean fail",
-			"up was 0 in 10 steps in a row, evidence 1e13:1, since the deploy's first minute",
+			"up was 0 in 10 steps in a row, evidence 1e13:1, counted from the deploy on",
 			baked(up, nil, valued(0, 15, 10, always(0)))},
 	} {
 		if c.got.Sentence != c.want {
@@ -90,8 +90,8 @@ func TestNumbers(t *testing.T) {
 		{oddsOf(412.3), "412:1"}, {oddsOf(4.2e12), "4e12:1"}, {oddsOf(3e200), "more than 1e15:1"}, {oddsOf(0.2), "below 1:1"},
 		{about(1843), "1,900"}, {about(73.2), "74"}, {about(1900), "1,900"}, {about(1234567), "1,300,000"},
 		{count(999), "999"}, {count(1000), "1,000"}, {count(1234567), "1,234,567"},
-		{after(3 * time.Second), "since the deploy's first minute"}, {after(58 * time.Second), "since about 60 s after the deploy"},
-		{after(301 * time.Second), "since about 5 min after the deploy"},
+		{after(3 * time.Second), "counted from the deploy on"}, {after(58 * time.Second), "counted from about 60 s after the deploy on"},
+		{after(301 * time.Second), "counted from about 5 min after the deploy on"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

@@ -90,11 +90,11 @@ func oddsOf(e float64) string {
 func after(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
-		return "since the deploy's first minute"
+		return "counted from the deploy on"
 	case d < 2*time.Minute:
-		return fmt.Sprintf("since about %d s after the deploy", 5*int(math.Round(d.Seconds()/5)))
+		return fmt.Sprintf("counted from about %d s after the deploy on", 5*int(math.Round(d.Seconds()/5)))
 	}
-	return fmt.Sprintf("since about %s min after the deploy", count(d.Minutes()))
+	return fmt.Sprintf("counted from about %s min after the deploy on", count(d.Minutes()))
 }
 
 func pluralf(n int, one, many string) string {

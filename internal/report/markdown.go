@@ -17,15 +17,16 @@ func (r *Report) Markdown(w io.Writer) error {
 	v := r.Verdict
 	fmt.Fprintf(&b, "## bakegate: %s\n\n", v.Name)
 	fmt.Fprintf(&b, "**%s** (`%s`, exit %d%s)\n\n", escape(v.Summary), v.Reason, v.Exit, mappedNote(v.Verdict))
+	b.WriteString("### Next\n\n")
+	for _, s := range nextByVerdict(r) {
+		fmt.Fprintf(&b, "- %s\n", escape(s))
+	}
+	r.rollbackMarkdown(&b)
+	b.WriteString("\n")
 	r.facts(&b)
 	r.checks(&b)
+	r.charts(&b)
 	r.details(&b)
-	for _, m := range r.Metrics {
-		if strings.HasSuffix(m, "/control") { // what runs beside the new version
-			continue
-		}
-		chart(&b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
-	}
 	if cs := r.Causes(); len(cs) > 0 {
 		b.WriteString("### Candidate causes\n\n")
 		for i, c := range cs {
@@ -33,20 +34,32 @@ func (r *Report) Markdown(w io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("### Next\n\n")
-	for _, s := range nextByVerdict(r) {
-		fmt.Fprintf(&b, "- %s\n", escape(s))
-	}
-	r.rollbackMarkdown(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// charts draws the metrics that failed, and the others folded away.
+func (r *Report) charts(b *strings.Builder) {
+	var rest strings.Builder
+	for _, m := range r.Metrics {
+		switch {
+		case strings.HasSuffix(m, "/control"): // what runs beside the new version
+		case r.failed(m):
+			chart(b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+		default:
+			chart(&rest, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+		}
+	}
+	if rest.Len() > 0 {
+		fmt.Fprintf(b, "<details><summary>charts of the other metrics</summary>\n\n%s</details>\n\n", rest.String())
+	}
 }
 
 func (r *Report) rollbackMarkdown(b *strings.Builder) {
 	lines := r.rollbackLines()
 	for _, s := range lines {
-		if cmd, ok := strings.CutPrefix(s, "rollback command: "); ok {
-			fmt.Fprintf(b, "- rollback command:\n\n%s\n", fence(cmd))
+		if what, cmd, ok := strings.Cut(s, ": "); ok && cmd == r.Plan.Rollback {
+			fmt.Fprintf(b, "- %s:\n\n%s\n", what, fence(cmd))
 			continue
 		}
 		fmt.Fprintf(b, "- %s\n", escape(s))
@@ -89,14 +102,14 @@ func (r *Report) checks(b *strings.Builder) {
 		return
 	}
 	b.WriteString("| Check | | What was found |\n|---|---|---|\n")
-	for _, f := range worstFirst(r.Findings) {
+	for _, f := range r.told() {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", escape(f.Check), outcomeMark[f.Outcome], escape(f.Summary))
 	}
 	b.WriteString("\n")
 }
 
 func (r *Report) details(b *strings.Builder) {
-	for _, f := range worstFirst(r.Findings) {
+	for _, f := range r.told() {
 		if f.Outcome < verdict.Note || len(f.Evidence) == 0 && f.Hint == "" {
 			continue
 		}
@@ -148,7 +161,11 @@ func chart(b *strings.Builder, metric string, before, after []judge.Sample, j ju
 
 // points turns samples into what is drawn: the percentage of bad events, the 99th percentile, or the mean of values.
 func points(samples []judge.Sample, k judge.Kind) (ys []float64, unit string) {
+	among := slices.ContainsFunc(samples, func(s judge.Sample) bool { return s.Of > 0 })
 	for _, s := range samples {
+		if among && s.Of == 0 { // no requests, and so no share of them
+			continue
+		}
 		if y, u := point(s, k); u != "" {
 			ys, unit = append(ys, y), u
 		}

@@ -51,12 +51,33 @@ func (r *Report) why(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintln(b, "\nWhy")
-	for _, f := range worstFirst(r.Findings) {
+	for _, f := range r.told() {
 		paragraph(b, fmt.Sprintf("  %-8s%-17s ", outcomeWord[f.Outcome], f.Check), f.Summary)
 		if f.Outcome >= verdict.Note {
 			r.evidence(b, f)
 		}
 	}
+}
+
+// told are the findings as people read them: the worst first, and what was cut short by another metric in one line.
+func (r *Report) told() []verdict.Finding {
+	var out, cut []verdict.Finding
+	for _, f := range worstFirst(r.Findings) {
+		if _, _, undecided := strings.Cut(f.Summary, " is not decided: "); undecided && f.Outcome == verdict.Note {
+			cut = append(cut, f)
+			continue
+		}
+		out = append(out, f)
+	}
+	if len(cut) == 0 {
+		return out
+	}
+	var names []string
+	for _, f := range cut {
+		names = append(names, strings.TrimPrefix(f.Check, "bake/"))
+	}
+	_, why, _ := strings.Cut(cut[0].Summary, " is not decided: ")
+	return append(out, verdict.Finding{Check: "bake", Outcome: verdict.Note, Summary: "not decided, because " + why + ": " + strings.Join(names, ", ")})
 }
 
 // maxEvidence bounds what the block shows of one finding; the rest is in the journal.
@@ -113,7 +134,7 @@ func (r *Report) Causes() []cause.Candidate {
 	}
 	in := cause.Input{Findings: r.Findings, Deploy: r.Deploy}
 	for _, m := range r.Metrics {
-		if j := r.Judgements[m]; j.Status == "fail" && r.failed(m) {
+		if j := r.Judgements[m]; j.Status == "fail" && r.failed(m) && !j.BadBefore {
 			in.Onsets = append(in.Onsets, cause.Onset{Metric: m, At: j.Onset})
 		}
 	}
@@ -142,15 +163,18 @@ func nextByVerdict(r *Report) []string {
 	case verdict.NamePass:
 		return []string{"nothing: go on"}
 	case verdict.NameRollback:
-		return []string{"roll back: this deploy is the cause, and rolling back is safe"}
+		return []string{"roll back: it got worse with this deploy, and nothing that is known speaks against it"}
 	case verdict.NameHold:
-		return []string{"do not roll back automatically: a person decides, see why above"}
+		return []string{"do not roll back before you have looked: why is said above, and a person decides"}
 	case verdict.NameInconclusive:
 		if r.Verdict.Mapped != "" {
 			return []string{"nothing is proved; the configuration maps this to exit " + fmt.Sprint(r.Verdict.Exit) + " (on: " + r.Verdict.Mapped + ")"}
 		}
-		return []string{"too little is known to say good or bad: look at the service, then mend what is missing above. If this " +
-			"reason is harmless here, map it in the configuration: on: {" + r.Verdict.Reason + ": pass}"}
+		next := []string{"the deploy is neither confirmed nor blamed: look at the service, then mend what is missing above"}
+		if usual[r.Verdict.Reason] {
+			next = append(next, "if that is how this service is, say so in the configuration: on: {"+r.Verdict.Reason+": pass}")
+		}
+		return next
 	case verdict.NameBlocked:
 		return []string{"nothing was deployed: mend what failed above and run again"}
 	case verdict.NameSuperseded:
@@ -172,13 +196,18 @@ func nextByVerdict(r *Report) []string {
 	return []string{"bakegate could not do its work; this says nothing about the deploy. Mend the cause above and run again"}
 }
 
+// usual are reasons that a service may have with every deploy, and that say nothing of the monitoring.
+var usual = map[string]bool{"inconclusive/low-traffic": true, "inconclusive/no-baseline": true, "inconclusive/unproved": true}
+
 func (r *Report) rollbackLines() []string {
 	n := r.Verdict.Name
 	if n != verdict.NameRollback && n != verdict.NameHold && n != verdict.NameDeployFailed {
 		return nil
 	}
 	var out []string
-	if r.Plan.Rollback != "" {
+	if r.Plan.Rollback != "" && n == verdict.NameHold {
+		out = append(out, "if you decide to roll back: "+r.Plan.Rollback)
+	} else if r.Plan.Rollback != "" {
 		out = append(out, "rollback command: "+r.Plan.Rollback)
 	} else {
 		out = append(out, "no rollback.command is configured: this is where it would stand")

@@ -159,6 +159,9 @@ func (s *State) tellSoFar(j *Judgement) {
 // tellEnd writes the sentence of a Pass or an Unknown.
 func (s *State) tellEnd(j *Judgement, out []outcome) {
 	if tell := s.told(j, out); tell != nil {
+		if j.Reason == LowTraffic {
+			j.Needed = tell.needed // as the sentence says
+		}
 		c := tell.counts
 		c.bad = c.high // what counts against passing
 		text := s.compared(j, tell.test, c)

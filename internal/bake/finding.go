@@ -1,10 +1,8 @@
 package bake
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -149,86 +147,6 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	w.latest = &j
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: judgementText(j)})
 	return w.told(w.judged(j)), &j
-}
-
-// estimate says how long what is missing takes to come at the rate of the window.
-func (w *watch) estimate(j *judge.Judgement) {
-	total, seconds := 0.0, 0.0
-	for _, s := range w.samples {
-		n := s.Total
-		if len(s.Buckets) > 0 {
-			n = 0
-		}
-		for _, b := range s.Buckets {
-			n += b.N
-		}
-		total += n
-		seconds += s.To.Sub(s.From).Seconds()
-	}
-	if j.Status != judge.Unknown || j.Reason != judge.LowTraffic || j.Needed <= 0 || total <= 0 {
-		return
-	}
-	if d := time.Duration(j.Needed / total * seconds * float64(time.Second)); d < 30*24*time.Hour {
-		j.Sentence += fmt.Sprintf(" (about %s at the present rate)", short(max(d.Round(time.Minute), time.Minute)))
-	}
-}
-
-// told is the finding of a metric; one that has no effect on the deploy is a note, whatever it says.
-func (w *watch) told(f verdict.Finding) verdict.Finding {
-	if w.withoutEffect() {
-		what := "dry run: decides nothing"
-		if w.Upstream {
-			what = "a dependency: decides nothing by itself"
-		}
-		f.Outcome, f.Reason, f.External = verdict.Note, "", false
-		f.Summary += " (" + what + ")"
-	}
-	return f
-}
-
-// controlNotes tell of controls that were no help.
-func (b *bake) controlNotes() (fs []verdict.Finding) {
-	for _, c := range b.controls {
-		c.mu.Lock()
-		t := cmp.Or(c.asking.trouble, c.counts.trouble())
-		c.mu.Unlock()
-		if t != nil {
-			fs = append(fs, verdict.Finding{Check: "bake/" + c.Name, Outcome: verdict.Note, Doc: docOf(t.reason), Hint: t.hint,
-				Summary: fmt.Sprintf("the control of %s is missing (%s): it was compared with the time before alone", strings.TrimSuffix(c.Name, controlSuffix), t.text)})
-		}
-	}
-	return fs
-}
-
-// end has all together look for the last time.
-func (b *bake) end() judge.Verdict {
-	for _, w := range slices.Concat(b.watches, b.controls) {
-		w.mu.Lock()
-		if w.before != nil && !w.before.done { // it never came: judged as one without
-			w.before.done, w.before.samples = true, nil
-			w.settle()
-		}
-		w.explain()
-		w.mu.Unlock()
-	}
-	return b.joint.end()
-}
-
-// ended is what a metric comes to at the end, in view of what all together come to.
-func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
-	alone := j.Status
-	j = inView(j, v)
-	switch {
-	case j.Status == judge.Fail:
-	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
-		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
-		j.Sentence = j.Metric + ": over all metrics and the whole window, harm of the size that matters is excluded"
-	case v.Status == judge.Unknown && v.Metric == j.Metric && alone != judge.Unknown:
-		j.Status, j.Reason, j.Needed, j.Sentence = judge.Unknown, v.Reason, v.Needed, v.Sentence
-	case alone == judge.Fail: // and all together are not sure
-		j.Status, j.Reason = judge.Unknown, judge.Unproved
-	}
-	return j
 }
 
 // noEvidence is why what was observed cannot be judged at all.

@@ -78,7 +78,7 @@ func (k *check) digestFinding(cause string) verdict.Finding {
 		cause = k.cause()
 	}
 	f.Evidence = append(f.Evidence, verdict.Evidence{What: "likely cause", Got: clean.Cut(cause, 500)})
-	f.Hint = cause + "; " + k.next(cause)
+	f.Hint = k.next(cause)
 	return f
 }
 

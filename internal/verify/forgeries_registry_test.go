@@ -127,10 +127,10 @@ func registryForgeries() []forgery {
 			}, want: passes},
 			{name: "503", inside: true, set: func(s *scene) { s.Evil = status("/manifests/", 1, 503) }, want: "error unavailable", says: "503"},
 			{name: "503, come back tomorrow", set: func(s *scene) { s.Evil = status("/manifests/", 1, 503, "Retry-After", "86400") }, want: "error unavailable", says: "503"},
-			{name: "401 midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/", 2, 401) }, want: "error unauthorized", says: "401"},
-			{name: "503 midway", inside: true, set: func(s *scene) { s.sign(); s.Evil = status("/manifests/", 2, 503) }, want: "error unavailable", says: "reading the signatures"},
-			{name: "403 midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/", 2, 403) }, want: "error forbidden", says: "403"},
-			{name: "404 of a proxy midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/", 2, 404) }, want: "error invalid", says: "404"},
+			{name: "401 midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/sha256-.*sig", 1, 401) }, want: "error unauthorized", says: "401"},
+			{name: "503 midway", inside: true, set: func(s *scene) { s.sign(); s.Evil = status("/manifests/sha256-.*sig", 1, 503) }, want: "error unavailable", says: "reading the signatures"},
+			{name: "403 midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/sha256-.*sig", 1, 403) }, want: "error forbidden", says: "403"},
+			{name: "404 of a proxy midway", set: func(s *scene) { s.sign(); s.Evil = status("/manifests/sha256-.*sig", 1, 404) }, want: "error invalid", says: "404"},
 		}},
 		{name: "case 10 the signature tag exists, the image does not", steps: []step{
 			{name: "by digest", set: func(s *scene) {

@@ -70,6 +70,13 @@ var descriptions = map[string]string{
 	"bake.Metric.limit":       "Absolute: 1%, or a mapping of max and min, or of percentiles.",
 	"bake.Metric.compare":     "before: no worse than before the deploy.",
 
+	"bake.Pack.pack":    "Ready metrics: envoy, go, grpc, http, istio, jvm, kubernetes, nginx or opentelemetry.",
+	"bake.Pack.select":  "Label matchers of the service, without braces.",
+	"bake.Pack.control": "Label matchers of what runs beside the new version.",
+	"bake.Pack.from":    "The source; may be left out where there is only one.",
+	"bake.Pack.name":    "What the metrics' names begin with; default the pack's name.",
+	"bake.Pack.without": "Metrics of the pack that are left out.",
+
 	"config.Rollback.reversible": "false: a rollback becomes hold.",
 	"config.Rollback.command":    "Shown to people, never run.",
 

@@ -113,6 +113,9 @@ func settle(r Remote, options []Option) (settings, error) {
 	if r.Timeout < 0 {
 		return s, fmt.Errorf("timeout %s, want more than 0", r.Timeout)
 	}
+	if (r.ClientCert == "") != (r.ClientKey == "") {
+		return s, errors.New("client-cert and client-key belong together, and one of them is missing")
+	}
 	if r.Timeout == 0 {
 		s.timeout = DefaultTimeout
 	}

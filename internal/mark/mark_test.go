@@ -169,7 +169,7 @@ func TestAttempts(t *testing.T) {
 			if f := mark.Findings(second)[1]; f.Outcome != tt.second {
 				t.Errorf("second: %+v", f)
 			}
-			if f := mark.Findings(second)[0]; f.Outcome != verdict.Pass || f.Check != "mark/grafana" || f.Doc != "mark-grafana" {
+			if f := mark.Findings(second)[0]; f.Outcome != verdict.Pass || f.Check != "mark/grafana" || f.Doc != "mark" {
 				t.Errorf("grafana: %+v", f)
 			}
 		})

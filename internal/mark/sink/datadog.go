@@ -26,7 +26,7 @@ type datadogOptions struct {
 // datadog marks deploys as events of the v1 API. It can neither find nor change an event, so there is one at the start and one at the
 // end, held together by the aggregation key.
 type datadog struct {
-	api     *httpx.Client
+	link
 	options datadogOptions
 }
 
@@ -61,11 +61,11 @@ func buildDatadog(decode func(any) error) (Sink, error) {
 	if !o.AppKey.IsZero() {
 		with = append(with, httpx.WithHeader("DD-APPLICATION-KEY", o.AppKey))
 	}
-	api, err := httpx.New(o.Remote, with...)
+	l, err := connect(o.Remote, with...)
 	if err != nil {
 		return nil, err
 	}
-	return &datadog{api: api, options: o}, nil
+	return &datadog{link: l, options: o}, nil
 }
 
 // locate makes the URL out of the site.

@@ -43,6 +43,12 @@ var conformance = map[string]subject{
 		tool: func() tool { return fake.NewGrafana(secretToken) }, opened: 1, sealed: 1, method: "POST", forbidden: []string{"<script", "<img"}},
 	"datadog": {build: buildDatadog, options: datadogOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken)},
 		tool: func() tool { return fake.NewDatadog(secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"@", "%%%"}},
+	"slack": {build: buildSlack, options: slackOptions{Webhook: httpx.NewSecret("https://tool.example/services/T0/B0/" + secretToken)},
+		tool: func() tool { return fake.NewSlack("/services/T0/B0/" + secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"<!", "<@", "<script", "<x"}},
+	"teams": {build: buildTeams, options: teamsOptions{Webhook: httpx.NewSecret("https://tool.example/workflows/1/invoke?api-version=1&sig=" + secretToken)},
+		tool: func() tool { return fake.NewTeams(secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"\"TextBlock\"", "{{", "<at>", "@{"}},
+	"otlp": {build: buildOTLP, options: otlpOptions{Remote: at("https://tool.example/otlp/v1/traces"), Token: httpx.NewSecret(secretToken)},
+		tool: func() tool { return fake.NewOTLP("/otlp", secretToken) }, opened: 0, sealed: 1, method: "POST"},
 	"webhook": {build: buildWebhook, options: webhookOptions{Remote: at("https://tool.example/hooks/deploy"), Token: httpx.NewSecret(secretToken), Secret: httpx.NewSecret(secretToken)},
 		tool: func() tool { return fake.NewWebhook(secretToken, secretToken) }, opened: 1, sealed: 2, method: "POST"},
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // fileOptions is the block `file:`.
@@ -21,6 +22,9 @@ type file struct{ options fileOptions }
 
 // fileLooked is how much of the end of the file is looked through for a line of this deploy: some 30,000 deploys.
 const fileLooked = 16 << 20
+
+// fileSettles is how long a line without its end is given to get one.
+const fileSettles = 50 * time.Millisecond
 
 func buildFile(decode func(any) error) (Sink, error) {
 	var o fileOptions
@@ -61,6 +65,10 @@ func (f *file) append(d document) error {
 	}
 	defer out.Close()
 	there, torn, err := look(out, d)
+	if torn {
+		time.Sleep(fileSettles) // another process may be in the middle of its write
+		there, torn, err = look(out, d)
+	}
 	if err != nil || there {
 		return err
 	}

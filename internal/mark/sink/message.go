@@ -151,6 +151,17 @@ func (c *cutter) text(what, s string, limit int) string {
 	return clean.Cut(s, limit)
 }
 
+// escaped is s, cut so far that it is at most limit bytes long when it is escaped.
+func (c *cutter) escaped(what, s string, limit int, escape func(string) string) string {
+	for n := limit; n > 0; n -= 10 {
+		if e := escape(clean.Cut(s, n)); len(e) <= limit {
+			c.text(what, s, n)
+			return e
+		}
+	}
+	return ""
+}
+
 // details are the marker's lines behind the title, each value of at most limit bytes.
 func (c *cutter) details(m Marker, limit int) []pair {
 	image, _, _ := strings.Cut(m.Image, "@")

@@ -63,5 +63,8 @@ var Sinks = map[string]Build{
 	"datadog": buildDatadog,
 	"file":    buildFile,
 	"grafana": buildGrafana,
+	"otlp":    buildOTLP,
+	"slack":   buildSlack,
+	"teams":   buildTeams,
 	"webhook": buildWebhook,
 }

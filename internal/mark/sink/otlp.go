@@ -156,7 +156,7 @@ func otlpSpans(m Marker, c *cutter) otlpRequest {
 	trace, parent := otlpTrace(m)
 	result, status := otlpResult(m.Verdict)
 	image, _, _ := strings.Cut(m.Image, "@")
-	s := otlpSpan{TraceID: trace, SpanID: otlpID("span", m, 8), ParentSpanID: parent, Name: "deploy", Kind: otlpInternal, Start: nano(start), End: nano(end),
+	s := otlpSpan{TraceID: trace, SpanID: derivedID("span", m, 8), ParentSpanID: parent, Name: "deploy", Kind: otlpInternal, Start: nano(start), End: nano(end),
 		Attributes: otlpAttributes(c, pair{"deployment.id", m.DeployID}, pair{"deployment.status", status}, pair{"cicd.pipeline.task.type", "deploy"},
 			pair{"cicd.pipeline.task.run.result", result}, pair{"cicd.pipeline.run.url.full", m.RunURL}, pair{"vcs.ref.head.revision", m.Commit},
 			pair{"vcs.repository.name", m.Repository}, pair{"container.image.name", image}, pair{"oci.manifest.digest", m.Digest}),
@@ -195,13 +195,13 @@ var traceparent = lazyregexp.New(`^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-
 func otlpTrace(m Marker) (trace, parent string) {
 	p := traceparent.FindStringSubmatch(strings.TrimSpace(m.TraceParent))
 	if p == nil || strings.HasPrefix(m.TraceParent, "ff") || strings.Trim(p[1], "0") == "" || strings.Trim(p[2], "0") == "" {
-		return otlpID("trace", m, 16), ""
+		return derivedID("trace", m, 16), ""
 	}
 	return p[1], p[2]
 }
 
-// otlpID is an id of n bytes that the same deploy always gets.
-func otlpID(kind string, m Marker, n int) string {
+// derivedID is an id of n bytes that the same deploy always gets.
+func derivedID(kind string, m Marker, n int) string {
 	h := sha256.Sum256([]byte("bakegate " + kind + "\x00" + m.DeployID))
 	return hex.EncodeToString(h[:n])
 }

@@ -60,11 +60,16 @@ type Build func(decode func(options any) error) (Sink, error)
 
 // Sinks are the tools by the name of their block.
 var Sinks = map[string]Build{
-	"datadog": buildDatadog,
-	"file":    buildFile,
-	"grafana": buildGrafana,
-	"otlp":    buildOTLP,
-	"slack":   buildSlack,
-	"teams":   buildTeams,
-	"webhook": buildWebhook,
+	"datadog":     buildDatadog,
+	"file":        buildFile,
+	"grafana":     buildGrafana,
+	"honeycomb":   buildHoneycomb,
+	"newrelic":    buildNewRelic,
+	"otlp":        buildOTLP,
+	"pagerduty":   buildPagerDuty,
+	"pushgateway": buildPushgateway,
+	"sentry":      buildSentry,
+	"slack":       buildSlack,
+	"teams":       buildTeams,
+	"webhook":     buildWebhook,
 }

@@ -85,7 +85,7 @@ func (s *session) marker(m step.Marker) sink.Marker {
 		}
 	}
 	k := sink.Marker{DeployID: s.deployID, Service: r.Service, Environment: r.Environment, Version: r.Version, Image: r.Image, Digest: digest,
-		Commit: r.Commit, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
+		Commit: r.Commit, Ref: r.Ref, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
 		Ended: m.Ended, Verdict: string(m.Verdict.Name), Reason: m.Verdict.Reason, Summary: m.Verdict.Summary, TraceParent: s.app.env.get("TRACEPARENT")}
 	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed
 		k.Started = s.began

@@ -15,6 +15,7 @@ type Marker struct {
 	Image       string
 	Digest      string
 	Commit      string
+	Ref         string // of the commit: refs/heads/main, main, refs/tags/v1
 	Repository  string
 	RunURL      string
 	Actor       string
@@ -60,8 +61,11 @@ type Build func(decode func(options any) error) (Sink, error)
 
 // Sinks are the tools by the name of their block.
 var Sinks = map[string]Build{
+	"cdevents":    buildCDEvents,
 	"datadog":     buildDatadog,
 	"file":        buildFile,
+	"github":      buildGitHub,
+	"gitlab":      buildGitLab,
 	"grafana":     buildGrafana,
 	"honeycomb":   buildHoneycomb,
 	"newrelic":    buildNewRelic,

@@ -207,6 +207,38 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// whole is a tool that takes a deploy only as a whole.
+type whole struct{ told []string }
+
+func (*whole) Traits() sink.Traits { return sink.Traits{AtEnd: true} }
+
+func (w *whole) Open(context.Context, sink.Marker) (string, error) {
+	w.told = append(w.told, "open")
+	return "", nil
+}
+
+func (w *whole) Seal(context.Context, string, sink.Marker) error {
+	w.told = append(w.told, "seal")
+	return nil
+}
+
+// Nothing is sent to it at the start, and the finding does not say that there was; the end is told once.
+func TestAtEnd(t *testing.T) {
+	w := &whole{}
+	o := mark.Options{{Kind: "otlp", Sink: w}}
+	j := &journal{told: mark.Told{}}
+	first := mark.Open(t.Context(), o, deploy(), j.told, j.before)
+	if f := mark.Findings(first)[0]; f.Outcome != verdict.Pass || !strings.Contains(f.Summary, "nothing to send yet") || len(j.told) != 0 {
+		t.Errorf("%+v %v", f, j.told)
+	}
+	for range 2 {
+		j.note(mark.Seal(t.Context(), o, ended(deploy()), j.told, j.before))
+	}
+	if !slices.Equal(w.told, []string{"seal"}) {
+		t.Errorf("told %q", w.told)
+	}
+}
+
 // slow is a tool that hangs.
 type slow struct{ opened *[]string }
 

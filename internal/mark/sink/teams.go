@@ -126,7 +126,10 @@ func teamsCut(m Marker, limit int) (teamsMessage, *cutter) {
 // teamsText takes the meaning from what a card or the workflow around it could read as a command: {{DATE()}} and @{expression}, and the
 // tag <at> of a mention.
 func teamsText(s string) string {
-	return strings.NewReplacer("{{", "{ {", "@{", "@ {", "<at>", "< at>", "</at>", "< /at>").Replace(s)
+	for strings.Contains(s, "{{") { // of three, two are left
+		s = strings.ReplaceAll(s, "{{", "{ {")
+	}
+	return strings.NewReplacer("@{", "@ {", "<at>", "< at>", "</at>", "< /at>").Replace(s)
 }
 
 var teamsHints = map[int]string{

@@ -27,6 +27,8 @@ type subject struct {
 	opened, sealed int      // markers that the tool shows after Open, and after Seal
 	method         string   // by which it makes a marker
 	verdict        string   // how the tool shows that it is to be rolled back
+	sealing        string   // the path by which Seal makes a marker, where it makes others too
+	keyed          bool     // it can't find a marker, but its messages carry ids that are the same in every run
 	anonymous      bool     // the tool shows no deploy id
 	picky          bool     // refuses what hostile texts are, for certain
 	forbidden      []string // what hostile text must not become
@@ -43,7 +45,7 @@ var conformance = map[string]subject{
 	"teams": {build: buildTeams, options: teamsOptions{Webhook: httpx.NewSecret("https://tool.example/workflows/1/invoke?api-version=1&sig=" + secretToken)},
 		tool: func() tool { return fake.NewTeams(secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"\"TextBlock\"", "{{", "<at>", "@{"}},
 	"otlp": {build: buildOTLP, options: otlpOptions{Remote: at("https://tool.example/otlp/v1/traces"), Token: httpx.NewSecret(secretToken)},
-		tool: func() tool { return fake.NewOTLP("/otlp", secretToken) }, opened: 0, sealed: 1, method: "POST"},
+		tool: func() tool { return fake.NewOTLP("/otlp", secretToken) }, opened: 0, sealed: 1, method: "POST", keyed: true},
 	"pagerduty": {build: buildPagerDuty, options: pagerdutyOptions{Remote: at("https://tool.example"), RoutingKey: httpx.NewSecret(secretToken)},
 		tool: func() tool { return fake.NewPagerDuty(secretToken) }, opened: 1, sealed: 2, method: "POST"},
 	"newrelic": {build: buildNewRelic, options: newrelicOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken), Entity: "MTIzNDU2Nzg5"},
@@ -51,7 +53,7 @@ var conformance = map[string]subject{
 	"honeycomb": {build: buildHoneycomb, options: honeycombOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken), Dataset: "shop", Type: "deploy"},
 		tool: func() tool { return fake.NewHoneycomb(secretToken, "shop") }, opened: 1, sealed: 1, method: "POST"},
 	"sentry": {build: buildSentry, options: sentryOptions{Remote: at("https://tool.example"), Token: httpx.NewSecret(secretToken), Organization: "acme", Projects: []string{"checkout"}},
-		tool: func() tool { return fake.NewSentry("acme", "checkout", secretToken) }, opened: 1, sealed: 2, method: "POST", picky: true},
+		tool: func() tool { return fake.NewSentry("acme", "checkout", secretToken) }, opened: 1, sealed: 2, method: "POST", picky: true, sealing: "/api/0/organizations/acme/releases/v2.4.0/deploys"},
 	"pushgateway": {build: buildPushgateway, options: pushgatewayOptions{Remote: at("https://tool.example"), Token: httpx.NewSecret(secretToken), Job: "bakegate"},
 		tool: func() tool { return fake.NewPushgateway(secretToken) }, opened: 1, sealed: 1, method: "PUT"},
 	"github": {build: buildGitHub, options: githubOptions{Remote: at("https://tool.example"), Token: httpx.NewSecret(secretToken), Repository: "acme/checkout"},
@@ -59,13 +61,13 @@ var conformance = map[string]subject{
 	"gitlab": {build: buildGitLab, options: gitlabOptions{Remote: at("https://tool.example"), Token: httpx.NewSecret(secretToken), Project: "acme/checkout"},
 		tool: func() tool { return fake.NewGitLab("acme/checkout", secretToken) }, opened: 1, sealed: 1, method: "POST", verdict: `"failed"`, anonymous: true},
 	"cdevents": {build: buildCDEvents, options: cdeventsOptions{Remote: at("https://tool.example/events"), Token: httpx.NewSecret(secretToken), Mode: "binary", Source: "bakegate"},
-		tool: func() tool { return fake.NewCDEvents(secretToken) }, opened: 1, sealed: 3, method: "POST"},
+		tool: func() tool { return fake.NewCDEvents(secretToken) }, opened: 1, sealed: 3, method: "POST", keyed: true},
 	"cdevents structured": {build: buildCDEvents, options: cdeventsOptions{Remote: at("https://tool.example/events"), Token: httpx.NewSecret(secretToken), Mode: "structured", Source: "bakegate"},
-		tool: func() tool { return fake.NewCDEvents(secretToken) }, opened: 1, sealed: 3, method: "POST"},
+		tool: func() tool { return fake.NewCDEvents(secretToken) }, opened: 1, sealed: 3, method: "POST", keyed: true},
 	"datadog with dora": {build: buildDatadog, options: datadogOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken), AppKey: httpx.NewSecret("app-" + secretToken), DORA: true},
 		tool: func() tool { return fake.NewDatadog(secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"@", "%%%"}},
 	"webhook": {build: buildWebhook, options: webhookOptions{Remote: at("https://tool.example/hooks/deploy"), Token: httpx.NewSecret(secretToken), Secret: httpx.NewSecret(secretToken)},
-		tool: func() tool { return fake.NewWebhook(secretToken, secretToken) }, opened: 1, sealed: 2, method: "POST"},
+		tool: func() tool { return fake.NewWebhook(secretToken, secretToken) }, opened: 1, sealed: 2, method: "POST", keyed: true},
 }
 
 // secretToken is every tool's secret here; it must not be seen in any message.

@@ -22,6 +22,7 @@ func (s *session) markStages() (open, seal markStage) {
 	}
 	switch {
 	case s.mode == step.Alone && s.o.seal != "":
+		seal := seal // the returned function is the result of the same name by the time it is called
 		return nil, func(ctx context.Context, m step.Marker) []verdict.Finding {
 			m.Verdict = verdict.Verdict{Name: verdict.Name(s.o.seal), Reason: s.o.seal, Summary: "sealed by hand"}
 			return seal(ctx, m)

@@ -30,6 +30,7 @@ type Client struct {
 	maxBody int64
 	// repeatable says that every request of this client may be sent twice, those by POST too.
 	repeatable bool
+	target     *url.URL // where every request goes instead of its own path, a secret; nil: nowhere else
 
 	network func() (http.RoundTripper, error)
 	retry   *retryablehttp.Client
@@ -48,7 +49,7 @@ func New(r Remote, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	r.Timeout = s.timeout
-	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable}
+	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable, target: s.target}
 	c.network = sync.OnceValues(func() (http.RoundTripper, error) { return network(r) })
 	if s.network != nil {
 		c.network = func() (http.RoundTripper, error) { return s.network, nil }

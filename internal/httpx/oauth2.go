@@ -48,8 +48,8 @@ func newCredentials(r Remote) (*credentials, error) {
 		return nil, fmt.Errorf("oauth2: token-url: %w", err)
 	}
 	remote := Remote{URL: u.Scheme + "://" + u.Host, CA: r.CA, Timeout: r.Timeout, Insecure: r.Insecure}
-	id := strings.TrimSpace(o.ClientSecret.Reveal())
-	c, err := New(remote, WithMaxBody(maxTokenReply), WithRetries(1), WithRepeatable(), withSecrets(id))
+	secret := strings.TrimSpace(o.ClientSecret.Reveal())
+	c, err := New(remote, WithMaxBody(maxTokenReply), WithRetries(1), WithRepeatable(), WithSecret(o.ClientSecret))
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: token-url: %w", err)
 	}
@@ -58,16 +58,8 @@ func newCredentials(r Remote) (*credentials, error) {
 		params.Set(k, v)
 	}
 	return &credentials{http: c.HTTP(), where: showURL(u), config: clientcredentials.Config{
-		ClientID: o.ClientID, ClientSecret: id, TokenURL: u.String(), Scopes: o.Scopes, EndpointParams: params,
+		ClientID: o.ClientID, ClientSecret: secret, TokenURL: u.String(), Scopes: o.Scopes, EndpointParams: params,
 	}}, nil
-}
-
-// withSecrets takes values out of all messages.
-func withSecrets(values ...string) Option {
-	return func(s *settings) error {
-		s.secrets = append(s.secrets, values...)
-		return nil
-	}
 }
 
 // get is the token. Of those who ask at the same time one fetches it.

@@ -297,19 +297,22 @@ func slower(buckets []judge.Bucket, n, x float64) []judge.Bucket {
 
 // String is a line or more for people.
 func (l Live) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:", clean.Text(l.Metric))
+	var shown []string
 	if l.Value != "" {
-		fmt.Fprintf(&b, " %s", l.Value)
+		shown = append(shown, l.Value)
 	}
 	if l.PerMinute > 0 {
-		fmt.Fprintf(&b, ", %s events a minute", number(l.PerMinute))
+		shown = append(shown, number(l.PerMinute)+" events a minute")
 	}
 	if l.Series > 0 {
-		fmt.Fprintf(&b, ", %d series, the newest point %s old", l.Series, short(l.Age))
+		shown = append(shown, fmt.Sprintf("%d series, the newest point %s old", l.Series, short(l.Age)))
+	}
+	text := clean.Text(l.Metric) + ":"
+	if len(shown) > 0 {
+		text += " " + strings.Join(shown, ", ")
 	}
 	if l.Harm != "" {
-		fmt.Fprintf(&b, "; the smallest harm that a window proves: %s", l.Harm)
+		text += "; the smallest harm that a window proves: " + l.Harm
 	}
-	return b.String()
+	return text
 }

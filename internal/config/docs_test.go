@@ -46,6 +46,31 @@ func TestDocumentedExamples(t *testing.T) {
 	}
 }
 
+// The examples of whole sections on the page of sources load, and suit the schema.
+func TestDocumentedSources(t *testing.T) {
+	data, err := os.ReadFile("../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, b := range yamlBlock.FindAllStringSubmatch(string(data), -1) {
+		if !strings.HasPrefix(b[1], "bake:") {
+			continue
+		}
+		found++
+		text := "version: 1\nservice: checkout\n" + b[1]
+		for _, w := range mustParse(t, text, testOptions()).Warnings {
+			t.Errorf("%s\n%s", w, text)
+		}
+		if err := againstSchema(t, []byte(text)); err != nil {
+			t.Errorf("schema: %v\n%s", err, text)
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d examples", found)
+	}
+}
+
 // Every key of the file is on the page: those of the sections, and those that every remote block has.
 func TestDocumentedKeys(t *testing.T) {
 	data, err := os.ReadFile(page)

@@ -1,4 +1,5 @@
-// Package metric reads what a metrics backend observed. One file a backend, one line in Sources.
+// Package metric reads what a metrics backend observed. One file a backend (a large one has several that begin with its name), one line in
+// Sources.
 //
 // A source fetches and says what it got; it never judges. What it returns are samples as the backend holds them, with their own
 // timestamps: raw counters, not rates.

@@ -2,7 +2,6 @@ package metric
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log"
 	"strings"
@@ -123,32 +122,39 @@ func TestProbeSameWindowTwice(t *testing.T) {
 // A network that breaks here is neither a failure nor a success of the service.
 func TestProbeNetworkHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("")
-		fail := func() error { return broken }
-		a, b := &fakeProber{name: "a", err: fail, dialled: true}, &fakeProber{name: "b", err: fail, dialled: true}
+		var broken atomic.Pointer[error]
+		var healed atomic.Bool // b is
+		set := func(e error) { broken.Store(&e) }
+		a := &fakeProber{name: "a", err: func() error { return *broken.Load() }, dialled: true}
+		b := &fakeProber{name: "b", dialled: true, err: func() error {
+			if healed.Load() {
+				return nil
+			}
+			return *broken.Load()
+		}}
 		p := probesOf(a, b)
+		set(nil)
 		defer p.Start(t.Context())()
-		broken = nil
 		time.Sleep(10 * time.Second)
 		before, err := seen(t, p, "probe_requests_total")
 		if err != nil || before < 18 {
 			t.Fatalf("got %v, %v", before, err)
 		}
 		for _, e := range []error{syscall.ENETUNREACH, context.DeadlineExceeded} {
-			broken = e
+			set(e)
 			time.Sleep(10 * time.Second)
 			_, err = seen(t, p, "probe_requests_total")
 			if q := troubleOf(t, err); q.Trouble != BackendDown || !strings.Contains(err.Error(), "says nothing about the service") {
 				t.Errorf("%v: got %v", e, err)
 			}
-			broken = nil
+			set(nil)
 			time.Sleep(10 * time.Second)
 			if n, err := seen(t, p, `probe_requests_total{result="bad"}`); n > 2 || err != nil {
 				t.Errorf("%v: got %v failures, %v", e, n, err)
 			}
 		}
-		b.err = nil
-		broken = context.DeadlineExceeded
+		healed.Store(true)
+		set(context.DeadlineExceeded)
 		time.Sleep(10 * time.Second)
 		if n, err := seen(t, p, `probe_requests_total{result="bad",probe="a"}`); n < 8 || err != nil {
 			t.Errorf("got %v, %v: the other host is heard, so that this one is gone", n, err)

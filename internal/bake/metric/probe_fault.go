@@ -56,6 +56,9 @@ type oursError struct{ error }
 
 func (e oursError) Unwrap() error { return e.error }
 
+// maxFailed is how many failed connections of one probe are remembered.
+const maxFailed = 16
+
 // attempt is one probe, with what is known of its way to the service.
 type attempt struct {
 	host  string
@@ -65,10 +68,10 @@ type attempt struct {
 	mu        sync.Mutex
 	resolving bool // a lookup is under way
 	resolved  bool
-	dialled   bool  // a packet may have left
-	connected bool  // the other side took the connection
-	proxied   bool  // a proxy stands between: its taking the connection says nothing of the service
-	failed    error // of the last connection that could not be made
+	dialled   bool    // a packet may have left
+	connected bool    // the other side took the connection
+	proxied   bool    // a proxy stands between: its taking the connection says nothing of the service
+	failed    []error // of connections that could not be made: a host may have several addresses
 }
 
 // through takes the proxy that a request will go through, nil for none.
@@ -94,8 +97,8 @@ func (a *attempt) trace(ctx context.Context) context.Context {
 		ConnectDone: func(_, _ string, err error) {
 			set(func() {
 				a.connected = a.connected || err == nil && !a.proxied
-				if err != nil {
-					a.failed = err
+				if err != nil && len(a.failed) < maxFailed {
+					a.failed = append(a.failed, err)
 				}
 			})
 		},
@@ -120,34 +123,46 @@ func (a *attempt) judge(err error, known bool) (fault, string) {
 	case a.resolving:
 		return ours, noReason // the resolver did not answer in time
 	}
-	return a.unconnected(errors.Join(err, a.failed), known)
+	return a.unconnected(append([]error{err}, a.failed...), known)
 }
 
-// unconnected judges a failure before there was a connection.
-func (a *attempt) unconnected(err error, known bool) (fault, string) {
+// unconnected judges a failure before there was a connection. Where a host has several addresses, what came back from one of them counts
+// for more than that there is no way to another: many runners have no IPv6.
+func (a *attempt) unconnected(errs []error, known bool) (fault, string) {
 	var dns *net.DNSError
 	switch {
-	case errors.As(err, &dns):
+	case errors.As(errs[0], &dns):
 		// A name that was never there is a typing mistake or a resolver that does not know it; one that is gone is the service's.
 		if dns.IsNotFound && known {
 			return service, badConnection
 		}
 		return ours, noReason
-	case isLocal(err), !a.dialled:
+	case !a.dialled, proxyAway(errs[0]):
 		return ours, noReason
-	case isTimeout(err):
-		return unclear, badTimeout
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
+	case slices.ContainsFunc(errs, isRefused):
 		return service, badConnection
+	case slices.ContainsFunc(errs, isTimeout):
+		return unclear, badTimeout
+	case slices.ContainsFunc(errs, isLocal):
+		return ours, noReason
 	}
 	return unclear, badConnection
 }
 
 // reached reports whether the other side was heard.
-func (a *attempt) reached(f fault, reason string) bool {
+func (a *attempt) reached(f fault) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return f == none || a.connected || errors.Is(a.failed, syscall.ECONNREFUSED) && reason == badConnection
+	return f == none || a.connected || f == service && slices.ContainsFunc(a.failed, isRefused)
+}
+
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET)
+}
+
+func proxyAway(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "proxyconnect"
 }
 
 func reasonOf(err error) string {
@@ -171,10 +186,6 @@ var localErrors = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENE
 	syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT}
 
 func isLocal(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "proxyconnect" {
-		return true
-	}
 	for _, e := range localErrors {
 		if errors.Is(err, e) {
 			return true

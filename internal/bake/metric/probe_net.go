@@ -136,7 +136,7 @@ func (p *dnsProber) fault(ctx context.Context, a *attempt, err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case !errors.As(err, &dns) || isLocal(a.failed):
+	case !errors.As(err, &dns) || slices.ContainsFunc(a.failed, isLocal):
 		return oursError{err}
 	case dns.IsNotFound:
 		return badf(badStatus, "%w", err)

@@ -63,7 +63,7 @@ func (p *probes) finish(t *target, a *attempt, err error) {
 	defer p.state.Unlock()
 	f, reason := a.judge(err, t.known)
 	t.known = t.known || a.wasResolved()
-	if reached := a.reached(f, reason); reached || f != service { // a name that is gone says nothing of the network
+	if reached := a.reached(f); reached || f != service { // a name that is gone says nothing of the network
 		p.network.heard(a.host, a.began, reached)
 	}
 	settle := func(f fault) {

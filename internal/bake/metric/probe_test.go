@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/realtest"
@@ -226,6 +229,15 @@ type healthServer struct {
 	*health.Server
 }
 
+// Check wants the header wherever there is TLS.
+func (h healthServer) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if p, ok := peer.FromContext(ctx); ok && p.AuthInfo != nil && !slices.Equal(md.Get("x-key"), []string{"secret"}) {
+		return nil, errors.New("no key")
+	}
+	return h.Server.Check(ctx, r)
+}
+
 func (h healthServer) Watch(r *grpc_health_v1.HealthCheckRequest, s grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
 	up := &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_SERVING}
 	switch r.Service {
@@ -257,6 +269,10 @@ func TestProbeGRPC(t *testing.T) {
 	}
 	url := serve(func(s *grpc.Server) { grpc_health_v1.RegisterHealthServer(s, h) })
 	bare := serve(func(*grpc.Server) {})
+	overTLS := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(overTLS, h)
+	tlsURL, ca := secure(t, overTLS, time.Hour)
+	trusted := ProbeSpec{GRPC: &ProbeGRPC{probeRemote: probeRemote{URL: tlsURL, CA: ca, Headers: map[string]httpx.Secret{"X-Key": httpx.NewSecret("secret")}}}}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -271,6 +287,8 @@ func TestProbeGRPC(t *testing.T) {
 		{"a service that does not serve", to(url, "down", 0), service, badReply},
 		{"no such service", to(url, "nobody", 0), service, badStatus},
 		{"no health service", to(bare, "", 0), service, badStatus},
+		{"TLS and a header", trusted, none, ""},
+		{"TLS, not trusted", to(tlsURL, "", 0), service, badConnection},
 		{"a stream", to(url, "up", 50*time.Millisecond), none, ""},
 		{"a stream that breaks", to(url, "breaks", 500*time.Millisecond), service, badConnection},
 		{"a stream that leaves SERVING", to(url, "changes", 500*time.Millisecond), service, badReply},
@@ -369,7 +387,9 @@ func TestProbeFaults(t *testing.T) {
 		{"no network", &attempt{dialled: true}, dial(syscall.ENETUNREACH), true, ours},
 		{"no local port left", &attempt{dialled: true}, dial(syscall.EADDRNOTAVAIL), false, ours},
 		{"too many files", &attempt{dialled: true}, dial(syscall.EMFILE), false, ours},
-		{"too many files, told by gRPC as text", &attempt{dialled: true, failed: dial(syscall.EMFILE)}, errors.New("unavailable"), false, ours},
+		{"too many files, told by gRPC as text", &attempt{dialled: true, failed: []error{dial(syscall.EMFILE)}}, errors.New("unavailable"), false, ours},
+		{"refused by IPv4, no way by IPv6", &attempt{dialled: true, failed: []error{dial(syscall.ECONNREFUSED), dial(syscall.ENETUNREACH)}}, dial(syscall.ENETUNREACH), false, service},
+		{"no answer by IPv4, no way by IPv6", &attempt{dialled: true, failed: []error{dial(syscall.ENETUNREACH)}}, context.DeadlineExceeded, false, unclear},
 		{"no answer to the connection", &attempt{dialled: true}, context.DeadlineExceeded, false, unclear},
 		{"no answer on the connection", &attempt{dialled: true, connected: true}, context.DeadlineExceeded, false, service},
 		{"a name that never was", &attempt{}, gone, false, ours},

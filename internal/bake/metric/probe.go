@@ -116,7 +116,7 @@ func (p *probes) isRunning() bool {
 }
 
 // Range implements Source. A window that ends now is a reason to note how far the counters are. Where no probes are sent between the
-// calls (nobody called Start: it is one look), each is sent once.
+// calls (nobody called Start: it is a look whether the new version serves), each is sent once.
 func (p *probes) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -39,6 +39,9 @@ type source struct {
 
 // run polls until the window is over and its points are in.
 func (s *source) run(ctx context.Context) {
+	if b, ok := s.src.(metric.Background); ok {
+		defer b.Start(ctx)()
+	}
 	for ctx.Err() == nil {
 		late := s.late()
 		behind := s.poll(ctx, late)

@@ -257,6 +257,34 @@ func TestSourceMistakes(t *testing.T) {
 	}
 }
 
+// A mistake in a probe has the place of the key that is wrong.
+func TestProbeMistakes(t *testing.T) {
+	const head = "version: 1\nservice: checkout\nbake:\n  sources:\n    out:\n      probe:\n        probes:\n          - name: home\n            http:\n" +
+		"              url: https://shop.example/\n              OPTION\n  metrics:\n    - name: q\n      bad: BAD\n      total: probe_requests_total\n      limit: 1%\n"
+	const bad = `probe_requests_total{result="bad"}`
+	for _, c := range []struct{ option, bad, want string }{
+		{"status: 2xx, 304", bad, ""},
+		{"certificate: 14d", bad, ""},
+		{"headers: {X-Key: '${DURATION}'}", bad, ""},
+		{"ok: 200", bad, `bakegate.yaml:11:15: bake.sources.out.probe.probes[0].http: unknown key "ok"`},
+		{"status: fine", bad, `bakegate.yaml:11:23: bake.sources.out.probe.probes[0].http.status: got "fine", want statuses from 100 to 599`},
+		{"matches: (", bad, `bakegate.yaml:11:24: bake.sources.out.probe.probes[0].http.matches: error parsing regexp`},
+		{"certificate: 14", bad, `bakegate.yaml:11:28: bake.sources.out.probe.probes[0].http.certificate: `},
+		{"method: GET", `probe_requests_total{probe="hoem"}`, `bakegate.yaml:14:12: bake.metrics[0].bad: probe_requests_total{probe="hoem"} selects nothing`},
+	} {
+		text := strings.NewReplacer("OPTION", c.option, "BAD", c.bad).Replace(head)
+		if c.want == "" {
+			mustParse(t, text, testOptions())
+			continue
+		}
+		got := problems(t, text, testOptions())
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+		noValues(t, got)
+	}
+}
+
 func TestPathsStartInTheFolderOfTheFile(t *testing.T) {
 	text := strings.Replace(layered, "timeout: 5s", "timeout: 5s, ca: ca.pem", 1)
 	text = strings.Replace(text, "prometheus: {", "fake: {", 2)

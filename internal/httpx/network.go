@@ -19,7 +19,7 @@ const (
 // network makes the transport of one block: TLS 1.2 or later, HTTP/2 where offered, proxies from the standard variables of the process
 // (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
 func network(r Remote) (http.RoundTripper, error) {
-	roots, err := roots(r.CA)
+	secure, err := TLS(r.CA, r.Insecure)
 	if err != nil {
 		return nil, err
 	}
@@ -27,11 +27,12 @@ func network(r Remote) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
+	secure.Certificates = own
 	dialer := &net.Dialer{Timeout: r.Timeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: own, InsecureSkipVerify: r.Insecure},
+		TLSClientConfig:        secure,
 		TLSHandshakeTimeout:    r.Timeout,
 		ResponseHeaderTimeout:  r.Timeout,
 		ForceAttemptHTTP2:      true,
@@ -41,6 +42,16 @@ func network(r Remote) (http.RoundTripper, error) {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxHeaders,
 	}, nil
+}
+
+// TLS is what a connection of a block is secured with, for protocols beside HTTP: TLS 1.2 or later, and the authorities of a PEM file
+// beside the system's ("" for those alone). It reads the file.
+func TLS(ca string, insecure bool) (*tls.Config, error) {
+	roots, err := roots(ca)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, InsecureSkipVerify: insecure}, nil
 }
 
 // roots is the system's pool and the file's certificates beside it; nil means the system's.

@@ -1,4 +1,5 @@
-// Package metric reads what a metrics backend observed. One file a backend, one line in Sources.
+// Package metric reads what a metrics backend observed. One file a backend (a large one has several that begin with its name), one line in
+// Sources.
 //
 // A source fetches and says what it got; it never judges. What it returns are samples as the backend holds them, with their own
 // timestamps: raw counters, not rates.
@@ -60,9 +61,16 @@ type Source interface {
 	Traits() Traits
 }
 
+// Background is a source that also works between two calls (probe): what it counts there is in the next answer of Range.
+type Background interface {
+	// Start begins the work and returns at once. It ends with ctx, or with stop, which returns when all of it has ended. What was
+	// counted stays, and a later Start goes on from it.
+	Start(ctx context.Context) (stop func())
+}
+
 // Traits is what the bake must know of a backend.
 type Traits struct {
-	// History is false for a source that only knows what it saw itself (scrape): there is no "before" unless it sampled before.
+	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
 	History bool
 }
 
@@ -95,6 +103,7 @@ type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
+	"probe":      buildProbe,
 	"prometheus": buildPrometheus,
 	"scrape":     buildScrape,
 }

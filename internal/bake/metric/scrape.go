@@ -86,20 +86,20 @@ func (s *scrape) Traits() Traits { return Traits{} }
 
 // Check implements Source.
 func (s *scrape) Check(q Query) error {
-	_, err := compileWatch(q, values{check: true})
+	_, err := compileWatch(q, "a metrics page", values{check: true})
 	return err
 }
 
-// compileWatch turns a query into matchers. A metrics page has no language: a selector is all there is.
-func compileWatch(q Query, v values) (*watch, error) {
+// compileWatch turns a query into matchers. What is asked (a metrics page) has no language: a selector is all there is.
+func compileWatch(q Query, asked string, v values) (*watch, error) {
 	if q.Kind == Expr {
-		return nil, fmt.Errorf("%s: a metrics page has no query language: write counters (bad and total), a histogram or a gauge, or use a prometheus source", clean.Text(q.Text))
+		return nil, fmt.Errorf("%s: %s has no query language: write counters (bad and total), a histogram or a gauge, or use a prometheus source", clean.Text(q.Text), asked)
 	}
 	expr, err := compilePromQL(q, durations{step: 30 * time.Second, rate: 2 * time.Minute}, v)
 	if err != nil {
 		return nil, err
 	}
-	vs, err := rawSelector(expr, "a metrics page has no query language")
+	vs, err := rawSelector(expr, asked+" has no query language")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", clean.Text(q.Text), err)
 	}
@@ -159,7 +159,7 @@ func (s *scrape) watch(queries []Query, step time.Duration) (watches []*watch, f
 		for k, v := range q.Vars {
 			vars[k] = v
 		}
-		w, err := compileWatch(q, values{vars: vars})
+		w, err := compileWatch(q, "a metrics page", values{vars: vars})
 		if err != nil {
 			failed[i] = queryError(q.ID, troublef(BadQuery, "%w", err))
 			continue
@@ -190,19 +190,24 @@ func (s *scrape) failAll(queries []Query, failed []error, err error) error {
 
 func (s *scrape) collect(w *watch, acc *accumulator) error {
 	for _, x := range s.series {
-		if !w.selects(x.name, x.labels) {
-			continue
-		}
-		metric := make(map[string]string, len(x.labels)+1)
-		for k, v := range x.labels {
-			metric[k] = v
-		}
-		metric[model.MetricNameLabel] = x.name
-		if err := acc.add(metric, x.points); err != nil {
+		if err := collectScraped(w, acc, x); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// collectScraped gives a series to the accumulator if it is selected.
+func collectScraped(w *watch, acc *accumulator, x *scraped) error {
+	if !w.selects(x.name, x.labels) {
+		return nil
+	}
+	metric := make(map[string]string, len(x.labels)+1)
+	for k, v := range x.labels {
+		metric[k] = v
+	}
+	metric[model.MetricNameLabel] = x.name
+	return acc.add(metric, x.points)
 }
 
 // get scrapes the page once and keeps what is watched. A page that can't be read to its end leaves nothing behind.

@@ -97,4 +97,5 @@ type Build func(decode func(options any) error) (Source, error)
 var Sources = map[string]Build{
 	"prometheus": buildPrometheus,
 	"scrape":     buildScrape,
+	"web":        buildWeb,
 }

@@ -29,6 +29,7 @@ type adapter struct {
 	files    map[string]string  // replies that have another name, "-": there is no such one
 	kind     string             // Content-Type, default application/json
 	points   int                // of the reply "success"
+	empties  int                // points of the reply "empty"
 	nulls    int                // points of the reply "null": those that are numbers
 	partial  Trouble            // of the reply "partial", "" where it is an answer
 	expect   map[string]Trouble // where it differs
@@ -37,6 +38,13 @@ type adapter struct {
 
 // conformance are the adapters; each source's own test file has more of its own.
 var conformance = []adapter{
+	{
+		name: "alertmanager", points: 1, nulls: 1, // no alert is an answer: nothing fires
+		build: func(r httpx.Remote) (Source, error) {
+			return newAlertmanager(AlertmanagerOptions{Remote: r, Token: suiteToken})
+		},
+		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"}, empties: 1,
+	},
 	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
 		build: func(r httpx.Remote) (Source, error) {
@@ -95,7 +103,7 @@ func (a adapter) run(t *testing.T) {
 		points  int
 	}{
 		"success": {200, success, "", a.points},
-		"empty":   {200, a.reply(t, "empty"), "", 0},
+		"empty":   {200, a.reply(t, "empty"), "", a.empties},
 		"null":    {200, a.reply(t, "null"), "", a.nulls},
 		"partial": {200, a.reply(t, "partial"), a.partial, a.points},
 		"401":     {401, a.reply(t, "401"), Unauthorized, 0},

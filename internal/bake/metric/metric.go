@@ -107,8 +107,9 @@ type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
-	"exec":       buildExec,
-	"prometheus": buildPrometheus,
-	"scrape":     buildScrape,
-	"web":        buildWeb,
+	"alertmanager": buildAlertmanager,
+	"exec":         buildExec,
+	"prometheus":   buildPrometheus,
+	"scrape":       buildScrape,
+	"web":          buildWeb,
 }

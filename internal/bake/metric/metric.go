@@ -43,6 +43,9 @@ type Series struct {
 	Labels map[string]string // without the metric's name; a histogram's bucket keeps its le
 	Name   string            // the metric's name, "" for an expression
 	Points []Point
+	// Deltas says of a counter that each point is what was counted since the point before, up to its time, and not a running total:
+	// there is no difference to take. Backends that keep counts per interval say so, and Points stand at the ends of their intervals.
+	Deltas bool
 }
 
 // Source reads one backend.

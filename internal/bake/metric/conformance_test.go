@@ -46,6 +46,13 @@ var conformance = []adapter{
 		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"}, empties: 1,
 	},
 	{
+		name: "graphite", points: 5,
+		build: func(r httpx.Remote) (Source, error) {
+			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})
+		},
+		query: Query{Kind: Counter, Text: `stats.$service.*`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
 		build: func(r httpx.Remote) (Source, error) {
 			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: time.Second})

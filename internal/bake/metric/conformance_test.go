@@ -48,6 +48,13 @@ var conformance = []adapter{
 		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"}, empties: 1,
 	},
 	{
+		name: "datadog", dir: "datadog-query", points: 3,
+		build: func(r httpx.Remote) (Source, error) {
+			return newDatadog(DatadogOptions{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")})
+		},
+		query: Query{Kind: Counter, Text: `sum:http.requests{service:$service}`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "graphite", points: 5,
 		build: func(r httpx.Remote) (Source, error) {
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})

@@ -111,7 +111,9 @@ var suiteToken = httpx.NewSecret("hunter2hunter2")
 func TestEverySourceConforms(t *testing.T) {
 	have := slices.Clone(unadapted)
 	for _, a := range conformance {
-		have = append(have, a.name)
+		if have = append(have, a.name); Sources[a.name] == nil {
+			t.Errorf("%s is not in Sources", a.name)
+		}
 	}
 	for name := range Sources {
 		if !slices.Contains(have, name) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +39,7 @@ func influxDo(t *testing.T, url, body string) {
 var lineTag = strings.NewReplacer(",", `\,`, "=", `\=`, " ", `\ `)
 
 func TestInfluxDBReal(t *testing.T) {
-	server := realtest.InfluxDB(t)
-	influxDo(t, server+"/query?q="+url.QueryEscape("CREATE DATABASE shop"), "")
+	server := realtest.InfluxDB(t, "shop")
 	from := time.Now().Add(-time.Hour).Truncate(time.Minute)
 	var lines strings.Builder
 	write := func(app string, code int, seconds int, v float64) {

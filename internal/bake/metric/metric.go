@@ -113,6 +113,8 @@ var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
 	"datadog":      buildDatadog,
 	"exec":         buildExec,
+	"graphite":     buildGraphite,
+	"influxdb":     buildInfluxDB,
 	"prometheus":   buildPrometheus,
 	"scrape":       buildScrape,
 	"web":          buildWeb,

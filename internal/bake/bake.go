@@ -53,6 +53,7 @@ func Run(ctx context.Context, p Plan) Result {
 	ctx, b.cancel = context.WithCancelCause(ctx)
 	defer b.cancel(nil)
 	b.watchSuperseded(ctx)
+	b.tellSince()
 	state := b.waitServing(ctx)
 	if state == serves {
 		b.prepare()
@@ -61,6 +62,19 @@ func Run(ctx context.Context, p Plan) Result {
 		}
 	}
 	return b.result(ctx, state)
+}
+
+// tellSince tells the sources that ask for it when the deploy began; this call, where nobody knows.
+func (b *bake) tellSince() {
+	began := b.Deploy.Started
+	if began.IsZero() {
+		began = b.started
+	}
+	for _, src := range b.Sources {
+		if s, ok := src.(metric.Since); ok {
+			s.Since(began)
+		}
+	}
 }
 
 // watch runs the sources side by side and returns when they are done, or soon after ctx ends.

@@ -24,15 +24,18 @@ type differ struct {
 //	v <  prev   v          the process restarted and counted from 0
 //	new         v          where born says that the series did not exist before its first point
 //	unknown     -          the first point of a series of unknown age is only what the next one is compared with
-func (d *differ) differences(key string, points []metric.Point, born func(time.Time) bool, emit func(time.Time, float64)) (primed time.Time) {
+//	a delta     v          the backend took the difference itself, of every point
+func (d *differ) differences(s counterSeries, born func(time.Time) bool, emit func(time.Time, float64)) (primed time.Time) {
 	if d.last == nil {
 		d.last = map[string]metric.Point{}
 	}
-	prev, known := d.last[key]
-	for _, p := range points {
+	prev, known := d.last[s.key]
+	for _, p := range s.points {
 		switch {
 		case known && !p.T.After(prev.T):
 			continue
+		case s.Deltas:
+			emit(p.T, p.V)
 		case known && p.V >= prev.V:
 			emit(p.T, p.V-prev.V)
 		case known, born(p.T):
@@ -43,7 +46,7 @@ func (d *differ) differences(key string, points []metric.Point, born func(time.T
 		prev, known = p, true
 	}
 	if known {
-		d.last[key] = prev
+		d.last[s.key] = prev
 	}
 	return primed
 }

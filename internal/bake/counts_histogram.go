@@ -95,7 +95,7 @@ func (c *histogram) addGroup(group []bucketSeries, g grid, ws []bucketTally) {
 	rows := make([]bucketRow, len(group))
 	for i, s := range group {
 		r := bucketRow{s.le, make([]float64, len(ws)), make([]bool, len(ws))}
-		primed := c.diff.differences(s.key, s.points, c.clock.born, func(t time.Time, v float64) {
+		primed := c.diff.differences(s.counterSeries, c.clock.born, func(t time.Time, v float64) {
 			r.upTo[g.index(t)] += v
 			r.got[g.index(t)] = true
 		})

@@ -39,12 +39,12 @@ func (c *proportion) add(series []metric.Series, from, to time.Time) batch {
 	for _, s := range ready {
 		if s.Query == c.badID {
 			c.selects.badSeen = true
-			c.bad.differences(s.key, s.points, c.clock.born, func(t time.Time, v float64) { ws[g.index(t)].bad += v })
+			c.bad.differences(s, c.clock.born, func(t time.Time, v float64) { ws[g.index(t)].bad += v })
 			continue
 		}
 		c.totalSeen = true
 		c.selects.sawTotal(s.Series)
-		primed := c.total.differences(s.key, s.points, c.clock.born, func(t time.Time, v float64) {
+		primed := c.total.differences(s, c.clock.born, func(t time.Time, v float64) {
 			w := &ws[g.index(t)]
 			w.total += v
 			w.seen = true

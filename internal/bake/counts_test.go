@@ -27,6 +27,8 @@ func ser(query, pod string, ps []metric.Point) metric.Series {
 	return metric.Series{Query: query, Name: "reqs", Labels: map[string]string{"pod": pod, "code": "x"}, Points: ps}
 }
 
+func deltas(s metric.Series) metric.Series { s.Deltas = true; return s }
+
 func newProportion(start time.Time, step time.Duration) *proportion {
 	m := Metric{Name: "m", Bad: `reqs{code="500"}`, Total: "reqs"}
 	c := m.counts(grid{start, step}, true, &selection{bad: string(m.Bad), total: string(m.Total)}).(*proportion)
@@ -72,6 +74,7 @@ func TestProportionTotals(t *testing.T) {
 		{"missing for a minute and back: the difference over the hole",
 			[]metric.Series{ser("m.total", "a", points(0, 10, 20, 30, 40, 50, 60, 70, 80)), ser("m.total", "b", points(0, 100, 110, -1, -1, -1, -1, 160, 170))},
 			[]float64{20, 20, 20, 80}},
+		{"counts of intervals are no running totals", []metric.Series{deltas(ser("m.total", "a", points(0, 5, 3, 0, 7, 7, 7, -1, 2)))}, []float64{8, 7, 14, 2}},
 		{"negative and infinite values are left out", []metric.Series{ser("m.total", "a", points(0, 100, 110, -5, 130, math.Inf(1), 150, 160, 170))}, []float64{10, 20, 20, 20}},
 		{"duplicates and disorder", []metric.Series{ser("m.total", "a", append(points(30, 120, 130, 140, 150, 160, 170), append(points(0, 100, 110), points(0, 100, 110)...)...))}, []float64{10, 20, 20, 20}},
 	}
@@ -257,5 +260,19 @@ func TestValues(t *testing.T) {
 	replaced.add([]metric.Series{ser("g", "a", points(0, 1, 1)), ser("g", "b", points(30, 1, 1))}, t0, at(90))
 	if tr := replaced.trouble(); tr != nil {
 		t.Errorf("one series behind the other is not several: %+v", tr)
+	}
+}
+
+// Counts of intervals are the same, however the window is cut, and an interval that is asked for again is counted once.
+func TestDeltasInPieces(t *testing.T) {
+	s := []metric.Series{deltas(ser("m.total", "a", points(14.999, 1, 2, 3, 4, 5, 6, 7, 8)))}
+	whole := newProportion(t0, 30*time.Second).add(s, t0, at(120))
+	c := newProportion(t0, 30*time.Second)
+	var pieces []judge.Sample
+	for k := range 4 {
+		pieces = append(pieces, c.add(s, at(30*float64(k)), at(30*float64(k+1))).samples...)
+	}
+	if !equal(totals(whole.samples), []float64{3, 7, 11, 15}) || !equal(totals(pieces), totals(whole.samples)) {
+		t.Errorf("whole %v, in pieces %v", totals(whole.samples), totals(pieces))
 	}
 }

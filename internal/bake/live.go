@@ -126,7 +126,7 @@ func (l *looking) points(own []metric.Series) {
 	for _, s := range own {
 		for i, x := range s.Points {
 			newest = later(newest, x.T)
-			if i > 0 && !math.IsNaN(x.V) && !math.IsNaN(s.Points[i-1].V) {
+			if i > 0 && !s.Deltas && !math.IsNaN(x.V) && !math.IsNaN(s.Points[i-1].V) {
 				steps++
 				falls += one(x.V < s.Points[i-1].V)
 			}

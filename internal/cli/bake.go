@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +29,22 @@ func (l *loaded) bakePlan() bake.Plan {
 	for name, s := range l.file.Bake.Sources {
 		p.Sources[name] = s.Source
 	}
+	_ = l.useSources() // a run looked at the error before anything; elsewhere each query tells it
 	return p
+}
+
+// useSources gives the sources what they need from outside. Its error says which one can't be used: one that runs a command.
+func (l *loaded) useSources() error {
+	env := metric.Env{Dir: l.file.Dir, Getenv: l.app.env.get, AllowCommands: l.o.allowCommands}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(l.file.Bake.Sources)) {
+		if w, ok := l.file.Bake.Sources[name].Source.(metric.Wants); ok {
+			if err := w.Use(env); err != nil {
+				errs = append(errs, fmt.Errorf("bake.sources.%s: %w", name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *session) bake(ctx context.Context, d release.Deploy) step.Baked {

@@ -60,7 +60,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.started, "deploy-started", "", "`TIME` (RFC 3339) at which the deploy started, where another step made it")
 	fs.StringVar(&o.finished, "deploy-finished", "", "`TIME` (RFC 3339) at which it finished")
 	fs.StringVar(&o.deployID, "deploy-id", "", "`ID` of the deploy (default: made of service, environment, digest and run)")
-	fs.BoolVar(&o.allowCommands, "allow-commands", false, "let diff run helm, conftest and kyverno, where the configuration asks for them; a file alone can't say so")
+	fs.BoolVar(&o.allowCommands, "allow-commands", false, "let diff run helm, conftest and kyverno, and bake the commands of exec, where the configuration asks for them; a file alone can't say so")
 	fs.StringVar(&o.ledger, "ledger", "", "`DIR` of the ledger, where the configuration names none")
 }
 

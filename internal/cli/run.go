@@ -131,6 +131,11 @@ func (s *session) selects() error {
 	if s.mode != step.Alone && !has["verify"] && !has["diff"] && !has["bake"] {
 		return usagef("there is nothing to check: the configuration has none of verify, diff and bake")
 	}
+	if has["bake"] && (s.mode != step.Alone || s.name == "bake") {
+		if err := s.useSources(); err != nil {
+			return usageError{err}
+		}
+	}
 	return nil
 }
 

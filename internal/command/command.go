@@ -65,6 +65,9 @@ type Failed struct {
 
 func (f *Failed) Error() string { return f.says }
 
+// ErrTooMuch says that a program printed more than it may.
+var ErrTooMuch = errors.New("too much output")
+
 // maxStderr bounds what is kept of a program's complaints, in bytes.
 const maxStderr = 64 << 10
 
@@ -81,7 +84,7 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	err := cmd.Run()
 	switch {
 	case out.over:
-		return nil, fmt.Errorf("%s printed more than %d bytes", name, c.Limit)
+		return nil, fmt.Errorf("%s printed more than %d bytes: %w", name, c.Limit, ErrTooMuch)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, fmt.Errorf("%s did not end within %s: %w", name, c.Timeout, ctx.Err())
 	case ctx.Err() != nil:

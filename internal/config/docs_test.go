@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bakegate/bakegate/internal/bake/metric"
 	"github.com/bakegate/bakegate/internal/httpx"
 	"github.com/bakegate/bakegate/internal/mark/sink"
 )
@@ -114,4 +115,65 @@ func TestDocumentedKeys(t *testing.T) {
 	}
 	visit(reflect.TypeFor[document]())
 	visit(reflect.TypeFor[httpx.Remote]())
+}
+
+// Every metrics backend has a section with an example that loads, and with each of its keys.
+func TestDocumentedSources(t *testing.T) {
+	data, err := os.ReadFile("../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, s := range strings.Split(string(data), "\n## ")[1:] {
+		name, text, _ := strings.Cut(s, "\n")
+		sections[name] = text
+	}
+	for kind, build := range metric.Sources {
+		if kind == "fake" {
+			continue
+		}
+		text := sections[kind]
+		blocks := yamlBlock.FindAllStringSubmatch(text, -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s has no section with an example in docs/sources.md", kind)
+		}
+		for _, b := range blocks {
+			mustLoadSource(t, b[1])
+		}
+		var options reflect.Type
+		_, _ = build(func(o any) error { options = plainType(reflect.TypeOf(o)); return os.ErrInvalid })
+		for _, f := range fieldsOf(options) {
+			shared := f.typ == secretType && (f.name == "token" || f.name == "password") || f.name == "username"
+			if !regexp.MustCompile("\\b"+f.name+"\\b").MatchString(text) && !shared && !remoteKey(f.name) {
+				t.Errorf("%s: %s is not in its section", kind, f.name)
+			}
+		}
+	}
+}
+
+func remoteKey(name string) bool {
+	return strings.Contains(" "+strings.Join(names(fieldsOf(reflect.TypeFor[httpx.Remote]())), " ")+" ", " "+name+" ")
+}
+
+// mustLoadSource loads an example: a bake, or sources alone.
+func mustLoadSource(t *testing.T, text string) {
+	t.Helper()
+	if strings.HasPrefix(text, "sources:") {
+		text = "bake:\n  metrics:\n    - name: up\n      boolean: up{app=\"$service\"}\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+	}
+	text = "version: 1\nservice: checkout\n" + text
+	f := mustParse(t, text, exampleOptions())
+	for _, w := range f.Warnings {
+		t.Errorf("%s\n%s", w, text)
+	}
+	if err := againstSchema(t, []byte(text)); err != nil {
+		t.Errorf("schema: %v\n%s", err, text)
+	}
+}
+
+// exampleOptions has every variable that an example names.
+func exampleOptions() Options {
+	o := testOptions()
+	o.Getenv = func(name string) (string, bool) { return "example-of-" + strings.ToLower(name), true }
+	return o
 }

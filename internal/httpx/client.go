@@ -100,6 +100,9 @@ func (c *Client) learn(token string) { c.fetched.Store(scrubber([]string{token})
 // URL is the base URL, without a slash at its end.
 func (c *Client) URL() string { return strings.TrimRight(c.base.String(), "/") }
 
+// Redact makes a text from outside safe to print: sanitised, and without the block's secrets, which a server may give back.
+func (c *Client) Redact(s string) string { return c.safe(s) }
+
 // HTTP is the client for libraries that take an *http.Client: same authentication, retries, cap and rules for redirects. Its errors are
 // *url.Error as everywhere in net/http, which print the URL with its query; the rest of the text has no secrets.
 func (c *Client) HTTP() *http.Client { return c.http }

@@ -63,6 +63,16 @@ func WithHeader(name string, value Secret) Option {
 	}
 }
 
+// WithSecret takes a value out of all messages that is sent as a part of another one.
+func WithSecret(value Secret) Option {
+	return func(s *settings) error {
+		if v := strings.TrimSpace(value.Reveal()); v != "" {
+			s.secrets = append(s.secrets, v)
+		}
+		return nil
+	}
+}
+
 // WithMaxBody caps what is read of a reply, in bytes after decompression. Default 8 MiB.
 func WithMaxBody(n int64) Option {
 	return func(s *settings) error {
@@ -122,14 +132,6 @@ func WithTarget(target Secret) Option {
 
 // longPart is the length from which a part of a secret path is a secret itself.
 const longPart = 16
-
-// WithSecret takes a secret that travels in a body out of every message.
-func WithSecret(value Secret) Option {
-	return func(s *settings) error {
-		s.secrets = append(s.secrets, strings.TrimSpace(value.Reveal()))
-		return nil
-	}
-}
 
 // WithNetwork replaces the network: a server in process, where testing/synctest can turn the clock.
 func WithNetwork(rt http.RoundTripper) Option {

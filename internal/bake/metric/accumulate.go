@@ -23,6 +23,7 @@ type accumulator struct {
 	from, to int64 // milliseconds, from <= t < to
 	step     int64 // keep about one sample per step, in milliseconds; 0: keep all
 	counters bool  // a fall is a restart: what is around it is kept
+	deltas   bool  // each point is a count of its own: see Series.Deltas
 	series   map[string]*growing
 	order    []*growing
 }
@@ -62,7 +63,7 @@ func (a *accumulator) add(metric map[string]string, values []sample) error {
 }
 
 func (a *accumulator) newSeries(metric map[string]string) Series {
-	s := Series{Query: a.query, Labels: make(map[string]string, len(metric))}
+	s := Series{Query: a.query, Deltas: a.deltas, Labels: make(map[string]string, len(metric))}
 	for k, v := range metric {
 		if k == "__name__" {
 			s.Name = clean.Cut(v, maxLabel)

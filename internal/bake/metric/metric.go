@@ -44,6 +44,9 @@ type Series struct {
 	Labels map[string]string // without the metric's name; a histogram's bucket keeps its le
 	Name   string            // the metric's name, "" for an expression
 	Points []Point
+	// Deltas says of a counter that each point is what was counted since the point before, up to its time, and not a running total:
+	// there is no difference to take. Backends that keep counts per interval say so, and Points stand at the ends of their intervals.
+	Deltas bool
 }
 
 // Source reads one backend.
@@ -98,12 +101,30 @@ func (e *QueryError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Query, 
 
 func (e *QueryError) Unwrap() error { return e.Err }
 
+// Env is what sources need from outside. No source reads the environment.
+type Env struct {
+	Dir    string // relative paths start here: the configuration's folder
+	Getenv func(string) string
+	// AllowCommands says that the person who starts bakegate lets sources run commands. It must never come from the configuration, which
+	// a pull request can edit.
+	AllowCommands bool
+}
+
+// Wants is a Source that needs something from outside. Use is called before the first Range; its error says that the source can't be used.
+type Wants interface{ Use(Env) error }
+
 // Build makes a source from its options. decode fills the source's own options struct strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
-	"probe":      buildProbe,
-	"prometheus": buildPrometheus,
-	"scrape":     buildScrape,
+	"alertmanager": buildAlertmanager,
+	"datadog":      buildDatadog,
+	"exec":         buildExec,
+	"graphite":     buildGraphite,
+	"influxdb":     buildInfluxDB,
+	"probe":        buildProbe,
+	"prometheus":   buildPrometheus,
+	"scrape":       buildScrape,
+	"web":          buildWeb,
 }

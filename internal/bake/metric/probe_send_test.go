@@ -57,8 +57,8 @@ func probesOf(fs ...*fakeProber) *probes {
 	return p
 }
 
-// seen asks for a counter and returns its last value.
-func seen(t *testing.T, p *probes, text string) (float64, error) {
+// lastOf asks for a counter and returns its last value.
+func lastOf(t *testing.T, p *probes, text string) (float64, error) {
 	t.Helper()
 	got, err := p.Range(t.Context(), []Query{{ID: "q", Kind: Counter, Text: text}}, time.Now().Add(-time.Hour), time.Now().Add(time.Second), time.Second)
 	sum := 0.0
@@ -73,14 +73,14 @@ func TestProbeRate(t *testing.T) {
 		a, hangs := &fakeProber{name: "a", takes: 10 * time.Millisecond}, &fakeProber{name: "hangs", takes: time.Hour, dialled: true}
 		p := probesOf(a, hangs)
 		stop := p.Start(t.Context())
-		if n, err := seen(t, p, `probe_requests_total{probe="a"}`); n != 0 || err != nil {
+		if n, err := lastOf(t, p, `probe_requests_total{probe="a"}`); n != 0 || err != nil {
 			t.Errorf("got %v, %v at the start, want 0: what comes is counted from there", n, err)
 		}
 		time.Sleep(100 * time.Second)
-		if n, _ := seen(t, p, `probe_requests_total{probe="a",result="ok"}`); n < 98 || n > 101 {
+		if n, _ := lastOf(t, p, `probe_requests_total{probe="a",result="ok"}`); n < 98 || n > 101 {
 			t.Errorf("got %v probes in 100 s, want one a second", n)
 		}
-		if n, _ := seen(t, p, `probe_requests_total{probe="hangs",reason="timeout"}`); n < 93 {
+		if n, _ := lastOf(t, p, `probe_requests_total{probe="hangs",reason="timeout"}`); n < 93 {
 			t.Errorf("got %v time-outs: a service that hangs must be probed as often as one that does not", n)
 		}
 		if hangs.most.Load() > 5 {
@@ -93,7 +93,7 @@ func TestProbeRate(t *testing.T) {
 		if a.sent.Load() != before || hangs.now.Load() != 0 {
 			t.Error("it goes on behind its end")
 		}
-		if n, _ := seen(t, p, `probe_requests_total{probe="a"}`); n < 98 || a.sent.Load() != before+1 {
+		if n, _ := lastOf(t, p, `probe_requests_total{probe="a"}`); n < 98 || a.sent.Load() != before+1 {
 			t.Errorf("got %v and %d more, want what was counted, and one look", n, a.sent.Load()-before)
 		}
 	})
@@ -136,27 +136,27 @@ func TestProbeNetworkHere(t *testing.T) {
 		set(nil)
 		defer p.Start(t.Context())()
 		time.Sleep(10 * time.Second)
-		before, err := seen(t, p, "probe_requests_total")
+		before, err := lastOf(t, p, "probe_requests_total")
 		if err != nil || before < 18 {
 			t.Fatalf("got %v, %v", before, err)
 		}
 		for _, e := range []error{syscall.ENETUNREACH, context.DeadlineExceeded} {
 			set(e)
 			time.Sleep(10 * time.Second)
-			_, err = seen(t, p, "probe_requests_total")
+			_, err = lastOf(t, p, "probe_requests_total")
 			if q := troubleOf(t, err); q.Trouble != BackendDown || !strings.Contains(err.Error(), "says nothing about the service") {
 				t.Errorf("%v: got %v", e, err)
 			}
 			set(nil)
 			time.Sleep(10 * time.Second)
-			if n, err := seen(t, p, `probe_requests_total{result="bad"}`); n > 2 || err != nil {
+			if n, err := lastOf(t, p, `probe_requests_total{result="bad"}`); n > 2 || err != nil {
 				t.Errorf("%v: got %v failures, %v", e, n, err)
 			}
 		}
 		healed.Store(true)
 		set(context.DeadlineExceeded)
 		time.Sleep(10 * time.Second)
-		if n, err := seen(t, p, `probe_requests_total{result="bad",probe="a"}`); n < 8 || err != nil {
+		if n, err := lastOf(t, p, `probe_requests_total{result="bad",probe="a"}`); n < 8 || err != nil {
 			t.Errorf("got %v, %v: the other host is heard, so that this one is gone", n, err)
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -31,17 +30,17 @@ type PrometheusOptions struct {
 }
 
 const (
-	prometheusParallel = 4        // queries of one call that run at a time
-	prometheusBody     = 64 << 20 // bytes of one reply; it is read as a stream
-	prometheusPoints   = 10_000   // values of one series in one range query; Prometheus refuses more than 11 000
-	longRange          = 2 * time.Hour
-	chunk              = time.Hour // of raw samples, in one request, where the range is long
-	smallestChunk      = time.Minute
-	maxErrorBody       = 64 << 10
+	prometheusBody   = 64 << 20 // bytes of one reply; it is read as a stream
+	prometheusPoints = 10_000   // values of one series in one range query; Prometheus refuses more than 11 000
+	longRange        = 2 * time.Hour
+	chunk            = time.Hour // of raw samples, in one request, where the range is long
+	smallestChunk    = time.Minute
+	maxErrorBody     = 64 << 10
 )
 
 type prometheus struct {
 	http    *http.Client
+	redact  func(string) string // the block's secrets, which a server may give back
 	base    string
 	options PrometheusOptions
 }
@@ -55,25 +54,20 @@ func buildPrometheus(decode func(any) error) (Source, error) {
 }
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
-	if !o.Token.IsZero() && (o.Username != "" || !o.Password.IsZero()) {
-		return nil, errors.New("both token and username with password are given, want one of them")
-	}
-	if o.Username == "" && !o.Password.IsZero() {
-		return nil, errors.New("password is given without username")
+	auth, err := login{o.Token, o.Username, o.Password}.options()
+	if err != nil {
+		return nil, err
 	}
 	if o.Lookback < 0 || o.ScrapeInterval <= 0 {
 		return nil, errors.New("lookback and scrape-interval are durations above 0")
 	}
 	// One more try: the bake asks again at the next step anyway, and nothing is lost meanwhile.
-	opts := []httpx.Option{httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1), httpx.WithBearer(o.Token)}
-	if o.Username != "" {
-		opts = append(opts, httpx.WithBasic(o.Username, o.Password))
-	}
-	c, err := httpx.New(o.Remote, opts...)
+	opts := []httpx.Option{httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1)}
+	c, err := httpx.New(o.Remote, append(opts, auth...)...)
 	if err != nil {
 		return nil, err
 	}
-	return &prometheus{http: c.HTTP(), base: c.URL(), options: o}, nil
+	return &prometheus{http: c.HTTP(), redact: c.Redact, base: c.URL(), options: o}, nil
 }
 
 // Traits implements Source.
@@ -94,27 +88,9 @@ func (p *prometheus) durations(step time.Duration) durations {
 // selector, where query_range would repeat old values up to its lookback. A range of more than two hours is read in chunks, and of
 // each series about one sample per step is kept; the differences between those are exact.
 func (p *prometheus) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
-	found, failed := make([][]Series, len(queries)), make([]error, len(queries))
-	free := make(chan struct{}, prometheusParallel)
-	var wg sync.WaitGroup
-	for i, q := range queries {
-		free <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-free }()
-			series, err := p.query(ctx, q, window{ceilMilli(from), ceilMilli(to)}, step)
-			if err != nil {
-				failed[i] = queryError(q.ID, err)
-				return
-			}
-			found[i] = series
-		})
-	}
-	wg.Wait()
-	var all []Series
-	for _, s := range found {
-		all = append(all, s...)
-	}
-	return all, errors.Join(failed...)
+	return each(queries, func(q Query) ([]Series, error) {
+		return p.query(ctx, q, window{ceilMilli(from), ceilMilli(to)}, step)
+	})
 }
 
 // window is from <= t < to in milliseconds, the resolution of Prometheus.
@@ -132,11 +108,7 @@ func ceilMilli(t time.Time) int64 {
 }
 
 func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Duration) ([]Series, error) {
-	vars := map[string]string{"step": promDuration(step)}
-	for k, v := range q.Vars {
-		vars[k] = v
-	}
-	expr, err := compilePromQL(q, p.durations(step), values{vars: vars})
+	expr, err := compilePromQL(q, p.durations(step), q.with(step))
 	if err != nil {
 		return nil, troublef(BadQuery, "%w", err)
 	}
@@ -242,7 +214,7 @@ func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		return errorReply(where, resp)
+		return p.errorReply(where, resp)
 	}
 	if kind := resp.Header.Get("Content-Type"); strings.Contains(kind, "html") {
 		return troublef(BackendDown, "%s: got %s, want JSON: is a login page or a proxy in between?", where, clean.Cut(kind, 60))
@@ -256,34 +228,34 @@ func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc
 	if err != nil {
 		return readTrouble(where, err)
 	}
-	return replyTrouble(where, reply)
+	return p.replyTrouble(where, reply)
 }
 
 // errorReply classifies a reply that is not 2xx by the error in its body.
-func errorReply(where string, resp *http.Response) error {
+func (p *prometheus) errorReply(where string, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what can't be read says nothing
 	reply, err := decodeReply(strings.NewReader(string(body)), func(*matrixSeries) error { return nil })
 	if err == nil && reply.Error != "" {
-		return statusTrouble(where, resp.StatusCode, reply.ErrorType, reply.Error)
+		return statusTrouble(where, resp.StatusCode, reply.ErrorType, p.redact(reply.Error))
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(string(body)), "<") {
 		body = nil // a page for people
 	}
-	return statusTrouble(where, resp.StatusCode, "", clean.Cut(string(body), 200))
+	return statusTrouble(where, resp.StatusCode, "", clean.Cut(p.redact(string(body)), 200))
 }
 
 // replyTrouble looks at what a successful reply says about itself. Annotations of the query ("PromQL info: ...") do not make it
 // partial; every other warning says that a part of the data may be missing.
-func replyTrouble(where string, r apiReply) error {
+func (p *prometheus) replyTrouble(where string, r apiReply) error {
 	if r.Status != "success" {
-		return statusTrouble(where, http.StatusOK, r.ErrorType, r.Error)
+		return statusTrouble(where, http.StatusOK, r.ErrorType, p.redact(r.Error))
 	}
 	if r.Partial {
 		return troublef(Truncated, "%s: the reply is partial (isPartial): a storage node did not answer", where)
 	}
 	for _, w := range r.Warnings {
 		if !strings.HasPrefix(w, "PromQL ") {
-			return troublef(Truncated, "%s: the reply may be partial: %s", where, clean.Text(w))
+			return troublef(Truncated, "%s: the reply may be partial: %s", where, clean.Text(p.redact(w)))
 		}
 	}
 	return nil

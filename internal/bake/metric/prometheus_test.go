@@ -179,7 +179,7 @@ func TestPrometheusParallel(t *testing.T) {
 		queries = append(queries, Query{ID: fmt.Sprint(i), Kind: Counter, Text: "x"})
 	}
 	got, err := p.Range(t.Context(), queries, time.Unix(0, 0), time.Unix(10, 0), 0)
-	if err != nil || len(got) != 20 || got[7].Query != "7" || most.Load() > prometheusParallel || most.Load() < 2 {
+	if err != nil || len(got) != 20 || got[7].Query != "7" || most.Load() > parallel || most.Load() < 2 {
 		t.Errorf("got %d series, %v; %d at a time", len(got), err, most.Load())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -128,6 +129,9 @@ func (s *scrape) Range(ctx context.Context, queries []Query, from, to time.Time,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	watches, failed, added := s.watch(queries, step)
+	if !slices.Contains(failed, nil) {
+		return nil, errors.Join(failed...)
+	}
 	if now := time.Now(); to.After(s.last) && now.Sub(to) <= max(scrapeFresh, 2*step) && (added || now.Sub(s.last) >= scrapeReuse) {
 		if err := s.get(ctx); err != nil {
 			return nil, s.failAll(queries, failed, fmt.Errorf("%s: %w", s.url, err))
@@ -155,11 +159,7 @@ func (s *scrape) Range(ctx context.Context, queries []Query, from, to time.Time,
 func (s *scrape) watch(queries []Query, step time.Duration) (watches []*watch, failed []error, added bool) {
 	watches, failed = make([]*watch, len(queries)), make([]error, len(queries))
 	for i, q := range queries {
-		vars := map[string]string{"step": promDuration(step)}
-		for k, v := range q.Vars {
-			vars[k] = v
-		}
-		w, err := compileWatch(q, "a metrics page", values{vars: vars})
+		w, err := compileWatch(q, "a metrics page", q.with(step))
 		if err != nil {
 			failed[i] = queryError(q.ID, troublef(BadQuery, "%w", err))
 			continue

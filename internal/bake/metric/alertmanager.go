@@ -1,0 +1,181 @@
+package metric
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/bakegate/bakegate/internal/httpx"
+)
+
+// AlertmanagerOptions is the block of an Alertmanager. A query is matchers: {service="$service",severity="page"}.
+type AlertmanagerOptions struct {
+	httpx.Remote
+	Token    httpx.Secret `yaml:"token"` // bearer
+	Username string       `yaml:"username"`
+	Password httpx.Secret `yaml:"password"`
+}
+
+// alertmanager says 1 while no alert fires that did not fire before the deploy, and 0 while one does. It knows what it saw; an alert's
+// own start tells what is older than that.
+type alertmanager struct {
+	client *httpx.Client
+	memory memory
+
+	mu     sync.Mutex
+	deploy time.Time       // when it began; zero: not yet
+	before map[string]bool // alerts that were seen to fire before it, by their labels
+}
+
+// Since is a Source whose answers depend on when the deploy began: what was there before is not its doing.
+type Since interface{ Since(deploy time.Time) }
+
+func buildAlertmanager(decode func(any) error) (Source, error) {
+	var o AlertmanagerOptions
+	if err := decode(&o); err != nil {
+		return nil, err
+	}
+	return newAlertmanager(o)
+}
+
+func newAlertmanager(o AlertmanagerOptions) (*alertmanager, error) {
+	auth, err := login{o.Token, o.Username, o.Password}.options()
+	if err != nil {
+		return nil, err
+	}
+	c, err := newAPI(o.Remote, auth...)
+	if err != nil {
+		return nil, err
+	}
+	return &alertmanager{client: c, before: map[string]bool{}}, nil
+}
+
+// Traits implements Source.
+func (a *alertmanager) Traits() Traits { return Traits{} }
+
+// Since implements Since.
+func (a *alertmanager) Since(deploy time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deploy = deploy
+}
+
+// Check implements Source.
+func (a *alertmanager) Check(q Query) error {
+	if err := q.only("alerts fire or do not: write boolean", Gauge); err != nil {
+		return err
+	}
+	_, err := alertMatchers(q.Text, values{check: true})
+	return err
+}
+
+// alertMatchers reads matchers, with or without braces around them. A name before the braces is the alert's.
+func alertMatchers(text string, v values) ([]*labels.Matcher, error) {
+	text = strings.TrimSpace(text)
+	if !strings.Contains(text, "{") {
+		text = "{" + text + "}"
+	}
+	expr, err := compilePromQL(Query{Kind: Counter, Text: text}, durations{step: 30 * time.Second, rate: 2 * time.Minute}, v)
+	if err != nil {
+		return nil, fmt.Errorf("%w (want matchers of alerts, as in {service=\"$service\",severity=\"page\"})", err)
+	}
+	vs, err := rawSelector(expr, "alerts are named by matchers")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range vs.LabelMatchers {
+		if m.Name == model.MetricNameLabel {
+			m.Name = model.AlertNameLabel
+		}
+	}
+	return vs.LabelMatchers, nil
+}
+
+// Range implements Source.
+func (a *alertmanager) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
+	return a.memory.Range(ctx, queries, from, to, step, func(ctx context.Context, q Query) ([]sample, error) {
+		ms, err := alertMatchers(q.Text, q.with(step))
+		if err != nil {
+			return nil, troublef(BadQuery, "%w", err)
+		}
+		alerts, err := a.firing(ctx, ms)
+		if err != nil {
+			return nil, err
+		}
+		if a.anyNew(alerts) {
+			return moment(0), nil
+		}
+		return moment(1), nil
+	})
+}
+
+// alert is one alert of the API.
+type alert struct {
+	Labels   map[string]string `json:"labels"`
+	StartsAt time.Time         `json:"startsAt"`
+	EndsAt   time.Time         `json:"endsAt"`
+	Status   struct {
+		State       string   `json:"state"`
+		SilencedBy  []string `json:"silencedBy"`
+		InhibitedBy []string `json:"inhibitedBy"`
+	} `json:"status"`
+}
+
+// firing are the alerts that fire now and that nobody silenced. The server selects, and what it gives is looked at again: the filter's
+// notation differs between its versions.
+func (a *alertmanager) firing(ctx context.Context, ms []*labels.Matcher) ([]alert, error) {
+	query := url.Values{"active": {"true"}, "silenced": {"false"}, "inhibited": {"false"}, "unprocessed": {"false"}}
+	for _, m := range ms {
+		query.Add("filter", m.Name+m.Type.String()+`"`+alertQuoter.Replace(m.Value)+`"`)
+	}
+	var all []alert
+	if err := askJSON(ctx, a.client, httpx.Request{Path: "/api/v2/alerts", Query: query, Header: http.Header{"Accept": {"application/json"}}}, &all); err != nil {
+		return nil, err
+	}
+	var out []alert
+	for _, x := range all {
+		if x.Labels == nil || x.StartsAt.IsZero() {
+			return nil, troublef(BackendDown, "%s: an alert of the reply has no labels or no start: is that an Alertmanager?", a.client.URL())
+		}
+		quiet := x.Status.State != "active" || len(x.Status.SilencedBy)+len(x.Status.InhibitedBy) > 0 || !x.EndsAt.After(time.Now())
+		if !quiet && matchesAll(ms, x.Labels) {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// alertQuoter writes a matcher's value as every version of Alertmanager reads it.
+var alertQuoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func matchesAll(ms []*labels.Matcher, ls map[string]string) bool {
+	for _, m := range ms {
+		if !m.Matches(ls[m.Name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// anyNew reports whether one of the alerts did not fire before the deploy. What fires while there is no deploy yet is remembered.
+func (a *alertmanager) anyNew(alerts []alert) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, x := range alerts {
+		key := seriesKey(x.Labels)
+		switch {
+		case a.deploy.IsZero() && len(a.before) < maxSeries:
+			a.before[key] = true
+		case !a.deploy.IsZero() && !x.StartsAt.Before(a.deploy) && !a.before[key]:
+			return true
+		}
+	}
+	return false
+}

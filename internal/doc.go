@@ -20,6 +20,7 @@
 //	               diff/format/: how a state is written, one file a format (pure)
 //	mark/       3  tell the observability tools: Open at the start, Seal at the end      mark/sink/: one file a tool
 //	bake/       4  watch it: the loop, and from a backend to counts      bake/metric/: one file a metrics backend
+//	               bake/pack/: ready metrics, one file a pack
 //	judge/      pure: samples in, judgement and its reasons out; no I/O, no clock. State is one metric, Deploy all of a deploy's together
 //	release/    pure: what is being deployed, and when
 //	verdict/    pure: Finding, Outcome, Decide, exit codes
@@ -50,6 +51,7 @@
 // # To add X, write Y
 //
 //	a metrics backend       bake/metric/NAME.go, one line in metric.Sources, replies under testdata/api/NAME
+//	a pack of metrics       bake/pack/NAME.yaml, what its exporter prints in testdata/packs, its section in docs/packs.md
 //	a marker                mark/sink/NAME.go, one line in sink.Sinks, replies under testdata/api/NAME
 //	a source of the built digest    verify/built/NAME.go, one line in built.Sources
 //	a place where images run        verify/deployed/NAME.go, one line in deployed.Sources

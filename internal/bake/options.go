@@ -80,6 +80,16 @@ type Metric struct {
 	Class    string `yaml:"class"` // errors, latency, traffic, business, saturation, health; by default from what is queried
 }
 
+// Pack is an item of metrics that stands for the ready metrics of a pack.
+type Pack struct {
+	Pack    string   `yaml:"pack,required"`
+	Select  Text     `yaml:"select,required"` // label matchers of the service, without braces
+	Control Text     `yaml:"control"`         // label matchers of what runs beside the new version
+	From    string   `yaml:"from"`            // source; may be left out where there is only one
+	Name    string   `yaml:"name"`            // what the metrics' names begin with, default the pack's
+	Without []string `yaml:"without"`         // metrics that are left out
+}
+
 // Control selects the same things of what runs beside the new version: stable replicas, another region.
 type Control struct {
 	Bad       Text `yaml:"bad"`

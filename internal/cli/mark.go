@@ -22,6 +22,7 @@ func (s *session) markStages() (open, seal markStage) {
 	}
 	switch {
 	case s.mode == step.Alone && s.o.seal != "":
+		seal := seal // the returned function is the result of the same name by the time it is called
 		return nil, func(ctx context.Context, m step.Marker) []verdict.Finding {
 			m.Verdict = verdict.Verdict{Name: verdict.Name(s.o.seal), Reason: s.o.seal, Summary: "sealed by hand"}
 			return seal(ctx, m)
@@ -85,8 +86,8 @@ func (s *session) marker(m step.Marker) sink.Marker {
 		}
 	}
 	k := sink.Marker{DeployID: s.deployID, Service: r.Service, Environment: r.Environment, Version: r.Version, Image: r.Image, Digest: digest,
-		Commit: r.Commit, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
-		Ended: m.Ended, Verdict: string(m.Verdict.Name), Reason: m.Verdict.Reason, Summary: m.Verdict.Summary}
+		Commit: r.Commit, Ref: r.Ref, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
+		Ended: m.Ended, Verdict: string(m.Verdict.Name), Reason: m.Verdict.Reason, Summary: m.Verdict.Summary, TraceParent: s.app.env.get("TRACEPARENT")}
 	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed
 		k.Started = s.began
 	}

@@ -395,3 +395,20 @@ func TestHostileFiles(t *testing.T) {
 		}
 	}
 }
+
+// What every remote block has is read, its files lie beside the configuration, and the secret is masked.
+func TestRemoteLogins(t *testing.T) {
+	text := strings.Replace(packed, "{prometheus: {url: https://prometheus.example}}", `{prometheus: {url: https://prometheus.example, client-cert: c.pem, client-key: k.pem,
+    oauth2: {token-url: https://id.example/token, client-id: us, client-secret: "${GRAFANA_TOKEN}", scopes: [read]}}}`, 1)
+	f := mustParse(t, text, testOptions())
+	if !slices.Contains(f.SecretNames(), "GRAFANA_TOKEN") {
+		t.Errorf("secrets %v", f.SecretNames())
+	}
+	if err := againstSchema(t, []byte(text)); err != nil {
+		t.Error(err)
+	}
+	got := problems(t, strings.Replace(text, "client-key: k.pem,", "", 1), testOptions())
+	if !strings.Contains(got, "client-cert and client-key belong together") {
+		t.Errorf("got %s", got)
+	}
+}

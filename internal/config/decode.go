@@ -62,8 +62,11 @@ func (d *decoder) place(v reflect.Value) {
 		if v.Type().Field(i).Type != remoteType || !v.Field(i).CanSet() {
 			continue
 		}
-		if r := v.Field(i).Addr().Interface().(*httpx.Remote); r.CA != "" && !filepath.IsAbs(r.CA) {
-			r.CA = filepath.Join(d.dir, r.CA)
+		r := v.Field(i).Addr().Interface().(*httpx.Remote)
+		for _, file := range []*string{&r.CA, &r.ClientCert, &r.ClientKey} {
+			if *file != "" && !filepath.IsAbs(*file) {
+				*file = filepath.Join(d.dir, *file)
+			}
 		}
 	}
 }

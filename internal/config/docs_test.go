@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/mark/sink"
 )
 
 const page = "../../docs/configuration.md"
@@ -68,6 +69,43 @@ func TestDocumentedSources(t *testing.T) {
 	}
 	if found < 2 {
 		t.Errorf("%d examples", found)
+	}
+}
+
+// Every example of a marker loads, and every marker has one.
+func TestDocumentedMarkers(t *testing.T) {
+	data, err := os.ReadFile("../../docs/markers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := testOptions()
+	opt.Getenv = func(name string) (string, bool) {
+		if v, ok := environment[name]; ok {
+			return v, true
+		}
+		if strings.HasSuffix(name, "_WEBHOOK") {
+			return "https://hooks.example/services/T0/B0/0123456789abcdef?sig=x", true
+		}
+		return "0123456789abcdef0123456789abcdef", true
+	}
+	seen := map[string]bool{}
+	for _, b := range yamlBlock.FindAllStringSubmatch(string(data), -1) {
+		f := mustParse(t, deploys+b[1], opt)
+		for _, m := range f.Mark {
+			seen[m.Kind] = true
+		}
+		if err := againstSchema(t, []byte(deploys+b[1])); err != nil {
+			t.Errorf("schema: %v\n%s", err, b[1])
+		}
+	}
+	page, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind := range sink.Sinks {
+		if !seen[kind] || !strings.Contains(string(page), "`"+kind+"`") {
+			t.Errorf("%s has no example in markers.md, or is not named in configuration.md", kind)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/bake"
@@ -19,7 +20,7 @@ func (d *decoder) assemble(root *node, opt Options) *node {
 		return nil
 	}
 	overlays := root.get("environments")
-	root = root.without("environments")
+	root = d.withPacks(root.without("environments"), "")
 	if overlays != nil {
 		root = d.overlay(root, overlays, opt)
 	}
@@ -48,6 +49,7 @@ func (d *decoder) overlay(root, overlays *node, opt Options) *node {
 	}
 	look := *d
 	look.lint = true
+	overlays = look.eachWithPacks(overlays)
 	for _, e := range overlays.entries {
 		d.overlays = append(d.overlays, e.key.value)
 		var s Sections
@@ -68,6 +70,16 @@ func (d *decoder) overlay(root, overlays *node, opt Options) *node {
 	look.value(root, reflect.ValueOf(&base).Elem(), "")
 	sections := reflect.TypeFor[Sections]()
 	return merge(root, onlyKeys(chosen, names(fieldsOf(sections))), sections)
+}
+
+// eachWithPacks puts the packs into every overlay.
+func (d *decoder) eachWithPacks(overlays *node) *node {
+	m := *overlays
+	m.entries = slices.Clone(overlays.entries)
+	for i, e := range m.entries {
+		m.entries[i].value = d.withPacks(e.value, join("environments", e.key.value))
+	}
+	return &m
 }
 
 // onlyKeys leaves out what an overlay may not hold: it was reported, and must not change the base (version, environment).

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/bake"
 )
 
 // object is a JSON Schema, or a part of one.
@@ -77,7 +79,11 @@ func (b *schemaBuilder) ofKind(t reflect.Type, partial bool) object {
 		}
 		return object{"type": "object", "additionalProperties": b.of(t.Elem(), partial)}
 	case reflect.Slice:
-		return object{"type": "array", "items": b.of(t.Elem(), partial)}
+		items := b.of(t.Elem(), partial)
+		if t == reflect.TypeFor[[]bake.Metric]() {
+			items = object{"anyOf": []object{items, b.of(reflect.TypeFor[bake.Pack](), partial)}}
+		}
+		return object{"type": "array", "items": items}
 	case reflect.Bool:
 		return orVariable(object{"type": "boolean"})
 	case reflect.String:

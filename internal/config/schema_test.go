@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/bakegate/bakegate/internal/bake"
 )
 
 // schemaChecker checks a value against the keywords that Schema uses.
@@ -216,6 +218,7 @@ func TestDescriptionsAreUsed(t *testing.T) {
 		}
 	}
 	visit(reflect.TypeFor[document]())
+	visit(reflect.TypeFor[bake.Pack]())
 	for key := range descriptions {
 		if !used[key] {
 			t.Errorf("no key %s", key)

@@ -70,6 +70,13 @@ var descriptions = map[string]string{
 	"bake.Metric.limit":       "Absolute: 1%, or a mapping of max and min, or of percentiles.",
 	"bake.Metric.compare":     "before: no worse than before the deploy.",
 
+	"bake.Pack.pack":    "Ready metrics: envoy, go, grpc, http, istio, jvm, kubernetes, nginx or opentelemetry.",
+	"bake.Pack.select":  "Label matchers of the service, without braces.",
+	"bake.Pack.control": "Label matchers of what runs beside the new version.",
+	"bake.Pack.from":    "The source; may be left out where there is only one.",
+	"bake.Pack.name":    "What the metrics' names begin with; default the pack's name.",
+	"bake.Pack.without": "Metrics of the pack that are left out.",
+
 	"config.Rollback.reversible": "false: a rollback becomes hold.",
 	"config.Rollback.command":    "Shown to people, never run.",
 
@@ -82,11 +89,14 @@ var descriptions = map[string]string{
 	"registry.Host.pull-secret": "NAMESPACE/NAME of a secret in Kubernetes.",
 	"registry.Host.at-once":     "How many requests it gets at a time; default 8.",
 
-	"httpx.Remote.url":      "https://host[/prefix], without user and query.",
-	"httpx.Remote.headers":  "Sent with every request to this host.",
-	"httpx.Remote.ca":       "A PEM file with the certificate authorities to trust beside the system's.",
-	"httpx.Remote.timeout":  "Per request; default 10s.",
-	"httpx.Remote.insecure": "No TLS verification; plain HTTP to a host that is not loopback.",
+	"httpx.Remote.url":         "https://host[/prefix], without user and query.",
+	"httpx.Remote.headers":     "Sent with every request to this host.",
+	"httpx.Remote.ca":          "A PEM file with the certificate authorities to trust beside the system's.",
+	"httpx.Remote.client-cert": "A PEM file: who we are, where the service asks for a certificate.",
+	"httpx.Remote.client-key":  "Its key, a PEM file.",
+	"httpx.Remote.oauth2":      "A token by the client credentials grant.",
+	"httpx.Remote.timeout":     "Per request; default 10s.",
+	"httpx.Remote.insecure":    "No TLS verification; plain HTTP to a host that is not loopback.",
 }
 
 // sortByKey orders the branches of a oneOf by their one key.

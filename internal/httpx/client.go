@@ -1,10 +1,12 @@
 package httpx
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -24,9 +26,11 @@ type Client struct {
 	headers http.Header // what every request carries, secrets among it
 	secrets []string    // what must not appear in any message
 	scrub   *strings.Replacer
+	fetched atomic.Pointer[strings.Replacer] // takes the token that oauth2 fetched out of messages
 	maxBody int64
 	// repeatable says that every request of this client may be sent twice, those by POST too.
 	repeatable bool
+	target     *url.URL // where every request goes instead of its own path, a secret; nil: nowhere else
 
 	network func() (http.RoundTripper, error)
 	retry   *retryablehttp.Client
@@ -45,10 +49,13 @@ func New(r Remote, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	r.Timeout = s.timeout
-	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable}
+	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable, target: s.target}
 	c.network = sync.OnceValues(func() (http.RoundTripper, error) { return network(r) })
 	if s.network != nil {
 		c.network = func() (http.RoundTripper, error) { return s.network, nil }
+	}
+	if err := c.authorize(r, s); err != nil {
+		return nil, err
 	}
 	c.retry = &retryablehttp.Client{
 		// A try has a time limit of its own, from the connection to the last byte of the reply. Redirects go back to the caller's client,
@@ -65,6 +72,30 @@ func New(r Remote, options ...Option) (*Client, error) {
 	c.http = &http.Client{Transport: roundTripper{c}, CheckRedirect: atMostFive}
 	return c, nil
 }
+
+// authorize has every request carry the token that oauth2 gives.
+func (c *Client) authorize(r Remote, s settings) error {
+	if r.OAuth2 == nil {
+		return nil
+	}
+	if s.headers.Get("Authorization") != "" {
+		return errors.New("oauth2 is given beside token, password or a header Authorization: want one of them")
+	}
+	credentials, err := newCredentials(r)
+	if err != nil {
+		return err
+	}
+	c.scrub = scrubber(append(c.secrets, strings.TrimSpace(r.OAuth2.ClientSecret.Reveal()))) // a server may give it back
+	plain := c.network
+	c.network = sync.OnceValues(func() (http.RoundTripper, error) {
+		next, err := plain()
+		return &authorizing{next, credentials, c.learn}, err
+	})
+	return nil
+}
+
+// learn takes a token out of all messages to come.
+func (c *Client) learn(token string) { c.fetched.Store(scrubber([]string{token})) }
 
 // URL is the base URL, without a slash at its end.
 func (c *Client) URL() string { return strings.TrimRight(c.base.String(), "/") }

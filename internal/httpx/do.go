@@ -96,11 +96,19 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	return req, nil
 }
 
+// NoPage is an error if the reply is an HTML page: no API answers with one, but login pages and proxies do, often with a 200.
+func NoPage(r *Response, want string) error {
+	if isHTML(r.Header, r.Body) {
+		return fmt.Errorf("%s %s: got an HTML page, want %s: is a login page or a proxy in between?", r.Method, r.URL, want)
+	}
+	return nil
+}
+
 // DecodeJSON reads a reply's body into v. An HTML page, an empty body and text behind the JSON value are errors that say so.
 func DecodeJSON(r *Response, v any) error {
 	where := r.Method + " " + r.URL
-	if isHTML(r.Header, r.Body) {
-		return fmt.Errorf("%s: got an HTML page, want JSON: is a login page or a proxy in between?", where)
+	if err := NoPage(r, "JSON"); err != nil {
+		return err
 	}
 	if len(bytes.TrimSpace(r.Body)) == 0 {
 		return fmt.Errorf("%s: got an empty reply (HTTP %d), want JSON", where, r.Status)

@@ -110,11 +110,14 @@ func (c *Client) cause(ctx context.Context, err error, t *tries) error {
 func (c *Client) words(ctx context.Context, err, bare error) string {
 	var authority x509.UnknownAuthorityError
 	var ca *caError
+	var token *tokenError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err().Error()
 	case errors.As(err, &ca):
 		return clean.Text(ca.Error())
+	case errors.As(err, &token):
+		return c.safe(token.Error())
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", c.remote.Timeout)
 	case plainHTTP(err):
@@ -199,7 +202,15 @@ func (c *Client) safe(s string) string {
 	if len(s) > 8*enough {
 		s = s[:8*enough]
 	}
-	return userinfo.ReplaceAllString(c.scrub.Replace(clean.Cut(c.scrub.Replace(s), enough)), "//"+redacted+"@")
+	return userinfo.ReplaceAllString(c.hide(clean.Cut(c.hide(s), enough)), "//"+redacted+"@")
+}
+
+// hide takes the block's secrets out of a text.
+func (c *Client) hide(s string) string {
+	if f := c.fetched.Load(); f != nil {
+		s = f.Replace(s)
+	}
+	return c.scrub.Replace(s)
 }
 
 // shortestSecret is the length from which a value is taken out of messages: a tenant "1" is no secret, and would garble every number.

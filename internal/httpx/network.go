@@ -23,6 +23,11 @@ func network(r Remote) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := certificates(r)
+	if err != nil {
+		return nil, err
+	}
+	secure.Certificates = own
 	dialer := &net.Dialer{Timeout: r.Timeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -56,14 +61,14 @@ func roots(file string) (*x509.CertPool, error) {
 	}
 	pem, err := readFile(file)
 	if err != nil {
-		return nil, &caError{file, err}
+		return nil, &caError{"ca", file, err}
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, &caError{file, fmt.Errorf("it holds no certificate, want PEM (-----BEGIN CERTIFICATE-----)")}
+		return nil, &caError{"ca", file, fmt.Errorf("it holds no certificate, want PEM (-----BEGIN CERTIFICATE-----)")}
 	}
 	return pool, nil
 }
@@ -81,11 +86,31 @@ func readFile(name string) ([]byte, error) {
 	return b, err
 }
 
-// caError says that the block's ca cannot be used. Trying again does not help.
-type caError struct {
-	file string
-	err  error
+// certificates are those that say who we are; none without client-cert.
+func certificates(r Remote) ([]tls.Certificate, error) {
+	if r.ClientCert == "" {
+		return nil, nil
+	}
+	cert, err := readFile(r.ClientCert)
+	if err != nil {
+		return nil, &caError{"client-cert", r.ClientCert, err}
+	}
+	key, err := readFile(r.ClientKey)
+	if err != nil {
+		return nil, &caError{"client-key", r.ClientKey, err}
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil { // it names neither the key nor its bytes
+		return nil, &caError{"client-cert", r.ClientCert, fmt.Errorf("with client-key %q: %w", r.ClientKey, err)}
+	}
+	return []tls.Certificate{pair}, nil
 }
 
-func (e *caError) Error() string { return fmt.Sprintf("ca %q: %v", e.file, e.err) }
+// caError says that a file of the block's TLS cannot be used. Trying again does not help.
+type caError struct {
+	option, file string
+	err          error
+}
+
+func (e *caError) Error() string { return fmt.Sprintf("%s %q: %v", e.option, e.file, e.err) }
 func (e *caError) Unwrap() error { return e.err }

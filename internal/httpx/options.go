@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type settings struct {
 	retries    int
 	timeout    time.Duration
 	repeatable bool
+	target     *url.URL
 	network    http.RoundTripper
 }
 
@@ -99,6 +101,36 @@ func WithUserAgent(version string) Option {
 	}
 }
 
+// WithTarget sends every request to this path and query of the host, whatever its own path is. They are a secret: the address of a
+// webhook is its password. Messages show the request's own path.
+func WithTarget(target Secret) Option {
+	return func(s *settings) error {
+		u, err := url.Parse(target.Reveal())
+		if err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/") {
+			return errors.New("the secret path of the address cannot be read, want one that begins with a slash")
+		}
+		s.target = u
+		s.secrets = append(s.secrets, target.Reveal(), u.EscapedPath())
+		for _, part := range strings.FieldsFunc(target.Reveal(), func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
+			if len(part) >= longPart { // what is shorter is a word such as "services"
+				s.secrets = append(s.secrets, part)
+			}
+		}
+		return nil
+	}
+}
+
+// longPart is the length from which a part of a secret path is a secret itself.
+const longPart = 16
+
+// WithSecret takes a secret that travels in a body out of every message.
+func WithSecret(value Secret) Option {
+	return func(s *settings) error {
+		s.secrets = append(s.secrets, strings.TrimSpace(value.Reveal()))
+		return nil
+	}
+}
+
 // WithNetwork replaces the network: a server in process, where testing/synctest can turn the clock.
 func WithNetwork(rt http.RoundTripper) Option {
 	return func(s *settings) error {
@@ -112,6 +144,9 @@ func settle(r Remote, options []Option) (settings, error) {
 	s := settings{headers: http.Header{}, maxBody: DefaultMaxBody, retries: defaultRetries, timeout: r.Timeout}
 	if r.Timeout < 0 {
 		return s, fmt.Errorf("timeout %s, want more than 0", r.Timeout)
+	}
+	if (r.ClientCert == "") != (r.ClientKey == "") {
+		return s, errors.New("client-cert and client-key belong together, and one of them is missing")
 	}
 	if r.Timeout == 0 {
 		s.timeout = DefaultTimeout

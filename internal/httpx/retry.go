@@ -62,7 +62,8 @@ func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error)
 // transient reports whether another try could end better.
 func transient(ctx context.Context, resp *http.Response, err error) bool {
 	var ca *caError
-	if errors.As(err, &ca) || plainHTTP(err) {
+	var token *tokenError
+	if errors.As(err, &ca) || plainHTTP(err) || errors.As(err, &token) && token.final() {
 		return false
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -81,7 +82,8 @@ func untaken(resp *http.Response, err error) bool {
 func unsent(err error) bool {
 	var op *net.OpError
 	var ca *caError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca)
+	var token *tokenError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca) || errors.As(err, &token)
 }
 
 func plainHTTP(err error) bool {

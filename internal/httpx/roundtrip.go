@@ -79,6 +79,9 @@ func (c *Client) dress(req *http.Request, t *tries) *http.Request {
 		out.Header[k] = v
 	}
 	out.Header.Del("Accept-Encoding")
+	if c.target != nil {
+		out.URL.Path, out.URL.RawPath, out.URL.RawQuery = c.target.Path, c.target.RawPath, c.target.RawQuery
+	}
 	return out
 }
 

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -58,5 +61,30 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%x", password); got != hex || s.Reveal() != password {
 		t.Fatal("the test looks for the wrong thing")
+	}
+}
+
+// The address of a webhook is its password: the request goes there, and no message names it.
+func TestTarget(t *testing.T) {
+	const path = "/services/T0123/B0123/abcdefghijklmnopqrstuvwx"
+	got := ""
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.URL.RequestURI()
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "no such hook: "+r.URL.Path)
+	}))
+	defer s.Close()
+	c, err := httpx.New(httpx.Remote{URL: s.URL}, httpx.WithTarget(httpx.NewSecret(path+"?sig=x%2Fy")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Do(t.Context(), httpx.Request{Method: "POST", Path: "/"})
+	if got != path+"?sig=x%2Fy" || err == nil || strings.Contains(err.Error(), "abcdef") || !strings.Contains(err.Error(), s.URL+"/: HTTP 404") {
+		t.Errorf("%s: %v", got, err)
+	}
+	for _, bad := range []string{"https://x.example/y", "no slash", "", "/%zz"} {
+		if _, err := httpx.New(httpx.Remote{URL: s.URL}, httpx.WithTarget(httpx.NewSecret(bad))); err == nil || strings.Contains(err.Error(), "zz") {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }

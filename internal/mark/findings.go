@@ -19,7 +19,7 @@ func Findings(results []Result) []verdict.Finding {
 var done = map[Phase]string{PhaseOpen: "marked the start of the deploy", PhaseSeal: "marked the end of the deploy and its verdict"}
 
 func (r Result) finding() verdict.Finding {
-	f := verdict.Finding{Check: "mark/" + r.Sink, Outcome: verdict.Note, Doc: "mark-" + r.Sink, Hint: r.Hint}
+	f := verdict.Finding{Check: "mark/" + r.Sink, Outcome: verdict.Note, Doc: "mark", Hint: r.Hint}
 	switch {
 	case r.Err != nil && r.Uncertain:
 		f.Summary = fmt.Sprintf("%s: it is not known whether the tool %s: %s", r.Sink, done[r.Phase], clean.Text(r.Err.Error()))
@@ -29,6 +29,9 @@ func (r Result) finding() verdict.Finding {
 		f.Summary = fmt.Sprintf("%s: nothing sent: %s", r.Sink, r.Skipped)
 	case r.Warning != "":
 		f.Summary = fmt.Sprintf("%s: %s, but: %s", r.Sink, done[r.Phase], clean.Text(r.Warning))
+	case r.Skipped == AtEnd:
+		f.Outcome = verdict.Pass
+		f.Summary = fmt.Sprintf("%s: nothing to send yet: %s", r.Sink, r.Skipped)
 	default:
 		f.Outcome = verdict.Pass
 		f.Summary = fmt.Sprintf("%s: %s", r.Sink, done[r.Phase])

@@ -67,6 +67,9 @@ type Result struct {
 	Skipped   string // why nothing was sent; "" if something was
 }
 
+// AtEnd is why nothing is sent at the start to a tool that takes a deploy only as a whole.
+const AtEnd = "it takes a deploy as a whole, when it has ended"
+
 // Before is called before a message is sent, one call at a time. The caller writes the intent to the journal; with an error nothing is
 // sent, since a crash could then lead to a second marker.
 type Before func(tool string, phase Phase) error
@@ -117,6 +120,9 @@ func prepare(s Spec, m sink.Marker, told Told, before Before, phase Phase) Resul
 		return r
 	case known && !earlier.Uncertain:
 		r.ID, r.Skipped = earlier.ID, "an earlier attempt of this deploy did it"
+		return r
+	case phase == PhaseOpen && s.Sink.Traits().AtEnd:
+		r.Skipped = AtEnd
 		return r
 	case known && !s.Sink.Traits().Find:
 		r.ID, r.Uncertain = earlier.ID, true

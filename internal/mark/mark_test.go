@@ -169,7 +169,7 @@ func TestAttempts(t *testing.T) {
 			if f := mark.Findings(second)[1]; f.Outcome != tt.second {
 				t.Errorf("second: %+v", f)
 			}
-			if f := mark.Findings(second)[0]; f.Outcome != verdict.Pass || f.Check != "mark/grafana" || f.Doc != "mark-grafana" {
+			if f := mark.Findings(second)[0]; f.Outcome != verdict.Pass || f.Check != "mark/grafana" || f.Doc != "mark" {
 				t.Errorf("grafana: %+v", f)
 			}
 		})
@@ -204,6 +204,38 @@ func TestFindings(t *testing.T) {
 	}
 	if v := verdict.Decide(verdict.Policy{Deployed: true}, verdict.Ending{Kind: verdict.NamePass}, append(fs, verdict.Finding{Check: "bake/errors"})); v.Name != verdict.NamePass {
 		t.Errorf("markers that failed made it %s", v.Name)
+	}
+}
+
+// whole is a tool that takes a deploy only as a whole.
+type whole struct{ told []string }
+
+func (*whole) Traits() sink.Traits { return sink.Traits{AtEnd: true} }
+
+func (w *whole) Open(context.Context, sink.Marker) (string, error) {
+	w.told = append(w.told, "open")
+	return "", nil
+}
+
+func (w *whole) Seal(context.Context, string, sink.Marker) error {
+	w.told = append(w.told, "seal")
+	return nil
+}
+
+// Nothing is sent to it at the start, and the finding does not say that there was; the end is told once.
+func TestAtEnd(t *testing.T) {
+	w := &whole{}
+	o := mark.Options{{Kind: "otlp", Sink: w}}
+	j := &journal{told: mark.Told{}}
+	first := mark.Open(t.Context(), o, deploy(), j.told, j.before)
+	if f := mark.Findings(first)[0]; f.Outcome != verdict.Pass || !strings.Contains(f.Summary, "nothing to send yet") || len(j.told) != 0 {
+		t.Errorf("%+v %v", f, j.told)
+	}
+	for range 2 {
+		j.note(mark.Seal(t.Context(), o, ended(deploy()), j.told, j.before))
+	}
+	if !slices.Equal(w.told, []string{"seal"}) {
+		t.Errorf("told %q", w.told)
 	}
 }
 

@@ -195,7 +195,7 @@ func (x flipped) run(t *testing.T, f *fixtures) {
 func (x flipped) look(s *scene, p parts, b []byte) (got string, read int32) {
 	answers := x.serve(p, b)
 	var n atomic.Int32
-	s.Evil = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet {
 			return false
 		}
@@ -207,7 +207,7 @@ func (x flipped) look(s *scene, p parts, b []byte) (got string, read int32) {
 			}
 		}
 		return false
-	}
+	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	r, err := s.runIn(ctx)

@@ -19,14 +19,15 @@ type datadogOptions struct {
 	httpx.Remote
 	Site   string       `yaml:"site"` // datadoghq.com, datadoghq.eu...
 	APIKey httpx.Secret `yaml:"api-key,required"`
-	AppKey httpx.Secret `yaml:"app-key"` // for backtest alone, which reads events
+	AppKey httpx.Secret `yaml:"app-key"` // for backtest, which reads events, and for dora
+	DORA   bool         `yaml:"dora"`    // count the deploy in DORA metrics, a failed one as a change failure
 	Tags   []string     `yaml:"tags"`    // beside deploy-id, service, env, version and verdict
 }
 
 // datadog marks deploys as events of the v1 API. It can neither find nor change an event, so there is one at the start and one at the
 // end, held together by the aggregation key.
 type datadog struct {
-	api     *httpx.Client
+	link
 	options datadogOptions
 }
 
@@ -54,6 +55,9 @@ func buildDatadog(decode func(any) error) (Sink, error) {
 	if o.APIKey.IsZero() {
 		return nil, errors.New("api-key is missing, want an API key of the organisation (not an application key), as ${NAME}")
 	}
+	if o.DORA && o.AppKey.IsZero() {
+		return nil, errors.New("dora marks deploys that failed, which needs an application key beside the API key: give app-key, as ${NAME}")
+	}
 	if err := o.locate(); err != nil {
 		return nil, err
 	}
@@ -61,11 +65,11 @@ func buildDatadog(decode func(any) error) (Sink, error) {
 	if !o.AppKey.IsZero() {
 		with = append(with, httpx.WithHeader("DD-APPLICATION-KEY", o.AppKey))
 	}
-	api, err := httpx.New(o.Remote, with...)
+	l, err := connect(o.Remote, with...)
 	if err != nil {
 		return nil, err
 	}
-	return &datadog{api: api, options: o}, nil
+	return &datadog{link: l, options: o}, nil
 }
 
 // locate makes the URL out of the site.
@@ -150,6 +154,12 @@ func (d *datadog) Open(ctx context.Context, m Marker) (string, error) {
 // Seal implements Sink.
 func (d *datadog) Seal(ctx context.Context, _ string, m Marker) error {
 	_, err := d.send(ctx, m, m.Ended, alertType(m.Verdict))
+	if !d.options.DORA {
+		return err
+	}
+	if counted := d.dora(ctx, m); err == nil {
+		err = counted
+	}
 	return err
 }
 

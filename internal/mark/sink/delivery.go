@@ -33,8 +33,9 @@ func (h *Hinted) Unwrap() error { return h.Err }
 func Uncertain(err error) bool {
 	var status *httpx.StatusError
 	var network *httpx.NetError
+	var unsent *unsentError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &unsent):
 		return false
 	case errors.As(err, &status):
 		return status.Status >= 500 || status.Status == http.StatusRequestTimeout
@@ -43,6 +44,14 @@ func Uncertain(err error) bool {
 	}
 	return true
 }
+
+// unsentError is a failure before anything was sent.
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error { return e.error }
+
+// notSent marks an error of which it is certain that the tool was told nothing.
+func notSent(err error) error { return &unsentError{err} }
 
 // statusOf is the HTTP status that an error carries, 0 if none.
 func statusOf(err error) int {

@@ -25,7 +25,7 @@ type grafanaOptions struct {
 
 // grafana marks deploys as annotations: one region a deploy, found again by its tag deploy-id:ID.
 type grafana struct {
-	api     *httpx.Client
+	link
 	options grafanaOptions
 }
 
@@ -55,11 +55,11 @@ func buildGrafana(decode func(any) error) (Sink, error) {
 	if err := checkTags(o.Tags, grafanaTag); err != nil {
 		return nil, err
 	}
-	api, err := httpx.New(o.Remote, httpx.WithBearer(o.Token))
+	l, err := connect(o.Remote, httpx.WithBearer(o.Token))
 	if err != nil {
 		return nil, err
 	}
-	return &grafana{api: api, options: o}, nil
+	return &grafana{link: l, options: o}, nil
 }
 
 // Traits implements Sink.

@@ -15,6 +15,7 @@ type Marker struct {
 	Image       string
 	Digest      string
 	Commit      string
+	Ref         string // of the commit: refs/heads/main, main, refs/tags/v1
 	Repository  string
 	RunURL      string
 	Actor       string
@@ -23,13 +24,18 @@ type Marker struct {
 	Verdict     string    // "" in Open
 	Reason      string
 	Summary     string
+	// TraceParent is the trace that the pipeline runs in (W3C Trace Context, the variable TRACEPARENT); "" if there is none.
+	TraceParent string
 }
 
 // Traits is what a sink's API can do. Where it can do none, the promise is at most one message per deploy and phase, kept by the
 // journal and the ledger.
 type Traits struct {
-	Find   bool // Open looks for a marker with this deploy id before it makes one
+	// Find says that a marker is not doubled when it is told again: Open and Seal look for one with this deploy id before they make one,
+	// or the API itself takes a second one for the first.
+	Find   bool
 	Update bool // Seal changes the marker that Open made; otherwise it sends a second message of its own
+	AtEnd  bool // the tool takes a deploy only as a whole: Open sends nothing, Seal all of it
 }
 
 // Sink is one tool.
@@ -55,6 +61,19 @@ type Build func(decode func(options any) error) (Sink, error)
 
 // Sinks are the tools by the name of their block.
 var Sinks = map[string]Build{
-	"datadog": buildDatadog,
-	"grafana": buildGrafana,
+	"cdevents":    buildCDEvents,
+	"datadog":     buildDatadog,
+	"file":        buildFile,
+	"github":      buildGitHub,
+	"gitlab":      buildGitLab,
+	"grafana":     buildGrafana,
+	"honeycomb":   buildHoneycomb,
+	"newrelic":    buildNewRelic,
+	"otlp":        buildOTLP,
+	"pagerduty":   buildPagerDuty,
+	"pushgateway": buildPushgateway,
+	"sentry":      buildSentry,
+	"slack":       buildSlack,
+	"teams":       buildTeams,
+	"webhook":     buildWebhook,
 }

@@ -51,6 +51,13 @@ func New(t testing.TB) *Registry {
 	return w
 }
 
+// Answer sets Evil while requests may still be on their way.
+func (w *Registry) Answer(evil func(w http.ResponseWriter, r *http.Request) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.Evil = evil
+}
+
 // At is another registry, which the test started: pushing works, Requests and Evil do not.
 func At(t testing.TB, host string) *Registry { return &Registry{t: t, Host: host} }
 

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,11 +32,54 @@ type Datadog struct {
 	quota  int
 	reset  time.Duration
 	until  time.Time
+	dora   map[string]map[string]any
+}
+
+// DORA are the deployments of the DORA metrics, by their id.
+func (d *Datadog) DORA() map[string]map[string]any {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.dora)
+}
+
+// takeDORA takes a deployment, or the flag that it failed.
+func (d *Datadog) takeDORA(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		Data struct {
+			ID         string         `json:"id"`
+			Type       string         `json:"type"`
+			Attributes map[string]any `json:"attributes"`
+		} `json:"data"`
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !read(w, r, 1<<20, &q) {
+		return
+	}
+	id, patch := strings.CutPrefix(r.URL.Path, "/api/v2/dora/deployments/")
+	a := q.Data.Attributes
+	start, _ := a["started_at"].(float64)
+	end, _ := a["finished_at"].(float64)
+	switch {
+	case patch && r.Header.Get("DD-APPLICATION-KEY") == "":
+		reply(w, http.StatusForbidden, map[string]any{"errors": []string{"Forbidden"}})
+	case patch && (d.dora[id] == nil || q.Data.ID != id || q.Data.Type != "dora_deployment_patch_request"):
+		reply(w, http.StatusNotFound, map[string]any{"errors": []string{"Not found"}})
+	case patch:
+		maps.Copy(d.dora[id], a)
+		w.WriteHeader(http.StatusAccepted)
+	case a["service"] == "" || start < 1e17 || end < start: // nanoseconds, as the client sends them
+		reply(w, http.StatusBadRequest, map[string]any{"errors": []string{"invalid attributes"}})
+	default:
+		id, _ := a["id"].(string)
+		d.dora[id] = a
+		reply(w, http.StatusAccepted, map[string]any{"data": map[string]any{"id": id, "type": "dora_deployment"}})
+	}
 }
 
 // NewDatadog makes a Datadog without events that knows one API key.
 func NewDatadog(apiKey string) *Datadog {
-	d := &Datadog{apiKey: apiKey, quota: -1}
+	d := &Datadog{apiKey: apiKey, quota: -1, dora: map[string]map[string]any{}}
 	d.start(d.serve)
 	return d
 }
@@ -60,6 +104,10 @@ var alertTypes = map[string]bool{"": true, "error": true, "warning": true, "info
 func (d *Datadog) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("DD-API-KEY") != d.apiKey {
 		reply(w, http.StatusForbidden, map[string]any{"errors": []string{"Forbidden"}})
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/v2/dora/deployment") {
+		d.takeDORA(w, r)
 		return
 	}
 	if r.URL.Path == "/api/v1/events" && r.Method == http.MethodGet {

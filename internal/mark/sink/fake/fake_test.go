@@ -116,3 +116,55 @@ func TestDatadog(t *testing.T) {
 		t.Errorf("%d events of %d requests", len(d.Events()), d.Count("POST"))
 	}
 }
+
+type tool interface {
+	URL() string
+	Close()
+}
+
+// The traps of the other tools.
+func TestTraps(t *testing.T) {
+	const bearer = "Authorization: Bearer t"
+	deploy := `{"dateStarted":"2026-11-26T08:00:00Z","dateFinished":"2026-11-26T08:15:00Z","environment":"production","name":`
+	slack := func(header string) string {
+		return `{"text":"x","blocks":[{"type":"header","text":{"type":"plain_text","text":"` + header + `"}}]}`
+	}
+	for _, tt := range []struct {
+		name                       string
+		tool                       tool
+		method, path, header, body string
+		status                     int
+		want                       string
+	}{
+		{"slack answers in a word", fake.NewSlack("/s/x"), "POST", "/s/x", "", slack("x"), 200, "ok"},
+		{"slack: 150 characters a header", fake.NewSlack("/s/x"), "POST", "/s/x", "", slack(strings.Repeat("é", 151)), 400, "invalid_blocks"},
+		{"slack: another webhook", fake.NewSlack("/s/x"), "POST", "/s/y", "", slack("x"), 404, "no_service"},
+		{"teams: 28 KB", fake.NewTeams("k"), "POST", "/?api-version=1&sig=k", "", strings.Repeat("x", 28<<10), 413, "RequestEntityTooLarge"},
+		{"teams: no card", fake.NewTeams("k"), "POST", "/?api-version=1&sig=k", "", `{"text":"x"}`, 400, "TriggerInputSchemaMismatch"},
+		{"teams: the signature is cut off", fake.NewTeams("k"), "POST", "/?api-version=1", "", `{}`, 401, "AuthorizationFailed"},
+		{"pagerduty: the key is in the body", fake.NewPagerDuty("k"), "POST", "/v2/change/enqueue", "", `{"routing_key":"l","payload":{"summary":"x","timestamp":"2026-11-26T08:00:00Z"}}`, 400, "invalid event"},
+		{"newrelic: an error in a 200", fake.NewNewRelic("k", "e"), "POST", "/graphql", "API-Key: k", `{"query":"mutation { x }"}`, 200, "Cannot query field"},
+		{"honeycomb: no such dataset", fake.NewHoneycomb("k", "shop"), "POST", "/1/markers/other", "X-Honeycomb-Team: k", `{"message":"x"}`, 404, "dataset not found"},
+		{"honeycomb: no such marker", fake.NewHoneycomb("k", "shop"), "PUT", "/1/markers/shop/x", "X-Honeycomb-Team: k", `{"message":"x"}`, 404, "marker not found"},
+		{"sentry: no such release", fake.NewSentry("acme", "shop", "t"), "POST", "/api/0/organizations/acme/releases/v1/deploys/", bearer, deploy + `"x"}`, 404, "does not exist"},
+		{"sentry: a slash in the version", fake.NewSentry("acme", "shop", "t"), "POST", "/api/0/organizations/acme/releases/", bearer, `{"version":"a/b","projects":["shop"]}`, 400, "Invalid"},
+		{"sentry: no slash at the end", fake.NewSentry("acme", "shop", "t"), "POST", "/api/0/organizations/acme/releases", bearer, `{}`, 404, "does not exist"},
+		{"pushgateway: a line that is none", fake.NewPushgateway("t"), "PUT", "/metrics/job/x", bearer, "x{a=\"b\nc\"} 1\n", 405, ""},
+		{"github merges", fake.NewGitHub("a/b", "t"), "POST", "/repos/a/b/deployments", bearer, `{"ref":"x","required_contexts":[]}`, 202, "Auto-merged"},
+		{"github waits for checks", fake.NewGitHub("a/b", "t"), "POST", "/repos/a/b/deployments", bearer, `{"ref":"x","auto_merge":false}`, 409, "status checks failed"},
+		{"github: 140 characters", fake.NewGitHub("a/b", "t"), "POST", "/repos/a/b/deployments", bearer, `{"ref":"x","auto_merge":false,"description":"` + strings.Repeat("x", 141) + `"}`, 422, "Validation Failed"},
+		{"gitlab wants a ref", fake.NewGitLab("a/b", "t"), "POST", "/api/v4/projects/a%2Fb/deployments", "PRIVATE-TOKEN: t", `{"environment":"x","sha":"c","tag":false,"status":"running"}`, 400, "missing or invalid"},
+		{"gitlab: the path is one part", fake.NewGitLab("a/b", "t"), "POST", "/api/v4/projects/a/b/deployments", "PRIVATE-TOKEN: t", `{}`, 404, "Project Not Found"},
+		{"otlp: where it is", fake.NewOTLP("", "t"), "POST", "/", bearer, `{}`, 404, ""},
+		{"webhook: the signature", fake.NewWebhook("", "k"), "POST", "/x", "X-Bakegate-Signature-256: sha256=00", `{}`, 401, ""},
+	} {
+		defer tt.tool.Close()
+		header := tt.header
+		if header == "" {
+			header = "X-None: x"
+		}
+		if status, body := ask(t, tt.method, tt.tool.URL()+tt.path, header, tt.body); status != tt.status || !strings.Contains(body, tt.want) {
+			t.Errorf("%s: %d %s, want %d %s", tt.name, status, body, tt.status, tt.want)
+		}
+	}
+}

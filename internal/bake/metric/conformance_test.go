@@ -103,8 +103,8 @@ var conformance = []adapter{
 	},
 }
 
-// unadapted are the sources that no server answers.
-var unadapted = []string{"exec"}
+// unadapted are the sources that no server's reply is an answer of: a command, and probes, to which a broken reply is what they look for.
+var unadapted = []string{"exec", "probe"}
 
 var suiteToken = httpx.NewSecret("hunter2hunter2")
 

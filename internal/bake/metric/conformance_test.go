@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -51,6 +52,13 @@ var conformance = []adapter{
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})
 		},
 		query: Query{Kind: Counter, Text: `stats.$service.*`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
+		name: "newrelic", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) {
+			return newNewRelic(NewRelicOptions{Remote: r, Account: 42, APIKey: suiteToken})
+		},
+		query: Query{Kind: Counter, Text: `SELECT count(*) FROM Transaction WHERE appName = '$service'`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
 	},
 	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
@@ -276,7 +284,7 @@ func (a adapter) testHang(t *testing.T) {
 
 // hang never answers. A server notices that the client left once it has read the body.
 func hang(_ http.ResponseWriter, r *http.Request) {
-	_ = r.ParseForm()
+	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
 

@@ -112,6 +112,7 @@ type Build func(decode func(options any) error) (Source, error)
 var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
 	"exec":         buildExec,
+	"newrelic":     buildNewRelic,
 	"prometheus":   buildPrometheus,
 	"scrape":       buildScrape,
 	"web":          buildWeb,

@@ -47,6 +47,11 @@ var conformance = []adapter{
 		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"}, empties: 1,
 	},
 	{
+		name: "cloudwatch", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) { return cloudWatchAt(r) },
+		query: Query{Kind: Counter, Text: `AWS/Lambda Errors{FunctionName=$service} Sum`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250500, 0),
+	},
+	{
 		name: "graphite", points: 5,
 		build: func(r httpx.Remote) (Source, error) {
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})

@@ -111,6 +111,7 @@ type Build func(decode func(options any) error) (Source, error)
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
+	"cloudwatch":   buildCloudWatch,
 	"exec":         buildExec,
 	"newrelic":     buildNewRelic,
 	"prometheus":   buildPrometheus,

@@ -52,6 +52,13 @@ var conformance = []adapter{
 		query: Query{Kind: Counter, Text: `AWS/Lambda Errors{FunctionName=$service} Sum`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250500, 0),
 	},
 	{
+		name: "grafana", points: 3, partial: Truncated, files: map[string]string{"success": "frames", "401": "query-401", "403": "query-403"},
+		build: func(r httpx.Remote) (Source, error) {
+			return newGrafana(GrafanaOptions{Remote: r, Token: suiteToken, Datasource: "prom-1", Type: "prometheus"})
+		},
+		query: Query{Kind: Counter, Text: `http_requests_total{app="$service"}`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
+	},
+	{
 		name: "graphite", points: 5,
 		build: func(r httpx.Remote) (Source, error) {
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})

@@ -113,6 +113,7 @@ var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
 	"cloudwatch":   buildCloudWatch,
 	"exec":         buildExec,
+	"grafana":      buildGrafana,
 	"newrelic":     buildNewRelic,
 	"prometheus":   buildPrometheus,
 	"scrape":       buildScrape,

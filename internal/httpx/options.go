@@ -61,6 +61,16 @@ func WithHeader(name string, value Secret) Option {
 	}
 }
 
+// WithSecret takes a value out of all messages that is sent as a part of another one.
+func WithSecret(value Secret) Option {
+	return func(s *settings) error {
+		if v := strings.TrimSpace(value.Reveal()); v != "" {
+			s.secrets = append(s.secrets, v)
+		}
+		return nil
+	}
+}
+
 // WithMaxBody caps what is read of a reply, in bytes after decompression. Default 8 MiB.
 func WithMaxBody(n int64) Option {
 	return func(s *settings) error {

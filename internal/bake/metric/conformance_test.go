@@ -21,6 +21,7 @@ import (
 // adapter is what the suite must know of a source. A new source gets one, or says in unadapted why not.
 type adapter struct {
 	name  string
+	dir   string // of the replies, default the name
 	build func(httpx.Remote) (Source, error)
 	query Query
 	// from and to is the window of the recorded replies; zero: the replies are of now, as from a source without history.
@@ -47,6 +48,35 @@ var conformance = []adapter{
 		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"}, empties: 1,
 	},
 	{
+		name: "datadog", dir: "datadog-query", points: 3,
+		build: func(r httpx.Remote) (Source, error) {
+			return newDatadog(DatadogOptions{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")})
+		},
+		query: Query{Kind: Counter, Text: `sum:http.requests{service:$service}`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
+		name: "graphite", points: 5,
+		build: func(r httpx.Remote) (Source, error) {
+			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})
+		},
+		query: Query{Kind: Counter, Text: `stats.$service.*`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
+		name: "influxdb", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) {
+			return newInfluxDB(InfluxDBOptions{Remote: r, Token: suiteToken, Database: "telegraf"})
+		},
+		query: Query{Kind: Counter, Text: `SELECT "count" FROM "http" WHERE "app" = '$service' AND $window`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0),
+	},
+	{
+		name: "influxdb", points: 4, dir: "influxdb2", ext: "csv", kind: "application/csv", small: "a,b\n",
+		build: func(r httpx.Remote) (Source, error) {
+			return newInfluxDB(InfluxDBOptions{Remote: r, Token: suiteToken, Org: "acme"})
+		},
+		query: Query{Kind: Counter, Text: `from(bucket: "telegraf") |> range($window) |> filter(fn: (r) => r.app == "$service")`},
+		from:  time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "cloudwatch", points: 3, partial: Truncated,
 		build: func(r httpx.Remote) (Source, error) { return cloudWatchAt(r) },
 		query: Query{Kind: Counter, Text: `AWS/Lambda Errors{FunctionName=$service} Sum`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250500, 0),
@@ -57,13 +87,6 @@ var conformance = []adapter{
 			return newGrafana(GrafanaOptions{Remote: r, Token: suiteToken, Datasource: "prom-1", Type: "prometheus"})
 		},
 		query: Query{Kind: Counter, Text: `http_requests_total{app="$service"}`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
-	},
-	{
-		name: "graphite", points: 5,
-		build: func(r httpx.Remote) (Source, error) {
-			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})
-		},
-		query: Query{Kind: Counter, Text: `stats.$service.*`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0), files: map[string]string{"partial": "-"},
 	},
 	{
 		name: "newrelic", points: 3, partial: Truncated,
@@ -107,7 +130,9 @@ var suiteToken = httpx.NewSecret("hunter2hunter2")
 func TestEverySourceConforms(t *testing.T) {
 	have := slices.Clone(unadapted)
 	for _, a := range conformance {
-		have = append(have, a.name)
+		if have = append(have, a.name); Sources[a.name] == nil {
+			t.Errorf("%s is not in Sources", a.name)
+		}
 	}
 	for name := range Sources {
 		if !slices.Contains(have, name) {
@@ -115,7 +140,7 @@ func TestEverySourceConforms(t *testing.T) {
 		}
 	}
 	for _, a := range conformance {
-		t.Run(a.name, a.run)
+		t.Run(orText(a.dir, a.name), a.run)
 	}
 }
 
@@ -188,7 +213,7 @@ func (a adapter) reply(t *testing.T, name string) string {
 	if file == "-" {
 		return "-"
 	}
-	b, err := os.ReadFile(filepath.Join("../../../testdata/api", a.name, file+"."+a.ext))
+	b, err := os.ReadFile(filepath.Join("../../../testdata/api", orText(a.dir, a.name), file+"."+a.ext))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,8 +112,11 @@ type Build func(decode func(options any) error) (Source, error)
 var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
 	"cloudwatch":   buildCloudWatch,
+	"datadog":      buildDatadog,
 	"exec":         buildExec,
 	"grafana":      buildGrafana,
+	"graphite":     buildGraphite,
+	"influxdb":     buildInfluxDB,
 	"newrelic":     buildNewRelic,
 	"prometheus":   buildPrometheus,
 	"scrape":       buildScrape,

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // GrafanaOptions is the block of a data source behind Grafana: whatever it can query itself, asked with a service account's token.
@@ -28,7 +28,7 @@ type GrafanaOptions struct {
 	Counts bool `yaml:"counts"`
 }
 
-var grafanaName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+var grafanaName = lazyregexp.New(`^[A-Za-z0-9_-]{1,100}$`)
 
 type grafana struct {
 	client  *httpx.Client

@@ -77,6 +77,25 @@ var conformance = []adapter{
 		from:  time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
 	},
 	{
+		name: "cloudwatch", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) { return cloudWatchAt(r) },
+		query: Query{Kind: Counter, Text: `AWS/Lambda Errors{FunctionName=$service} Sum`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250500, 0),
+	},
+	{
+		name: "grafana", points: 3, partial: Truncated, files: map[string]string{"success": "frames", "401": "query-401", "403": "query-403"},
+		build: func(r httpx.Remote) (Source, error) {
+			return newGrafana(GrafanaOptions{Remote: r, Token: suiteToken, Datasource: "prom-1", Type: "prometheus"})
+		},
+		query: Query{Kind: Counter, Text: `http_requests_total{app="$service"}`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
+	},
+	{
+		name: "newrelic", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) {
+			return newNewRelic(NewRelicOptions{Remote: r, Account: 42, APIKey: suiteToken})
+		},
+		query: Query{Kind: Counter, Text: `SELECT count(*) FROM Transaction WHERE appName = '$service'`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
+	},
+	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
 		build: func(r httpx.Remote) (Source, error) {
 			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: time.Second})

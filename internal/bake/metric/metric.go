@@ -119,10 +119,13 @@ type Build func(decode func(options any) error) (Source, error)
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
 	"alertmanager": buildAlertmanager,
+	"cloudwatch":   buildCloudWatch,
 	"datadog":      buildDatadog,
 	"exec":         buildExec,
+	"grafana":      buildGrafana,
 	"graphite":     buildGraphite,
 	"influxdb":     buildInfluxDB,
+	"newrelic":     buildNewRelic,
 	"probe":        buildProbe,
 	"prometheus":   buildPrometheus,
 	"scrape":       buildScrape,

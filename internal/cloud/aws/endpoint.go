@@ -86,3 +86,9 @@ func domain(in string, dual bool) string {
 	}
 	return "" // not reached: the last prefix is empty
 }
+
+// Endpoint is the URL of a service in a region, without a slash at its end: for a service that speaks another protocol than Call.
+func (c *Client) Endpoint(service, in string) (string, error) {
+	url, err := c.endpoint(service, in)
+	return strings.TrimRight(url, "/"), err
+}

@@ -11,11 +11,13 @@ import (
 	"github.com/bakegate/bakegate/internal/diff"
 	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/heap"
 )
 
 // compare reads two files and writes every difference on a line.
 func compare(ctx context.Context, previous, target string, out io.Writer) error {
-	shared := format.NewDocuments() // as the command does
+	defer heap.Ample()() // as the command does, which shares the documents too
+	shared := format.NewDocuments()
 	a, err := snapshot(ctx, previous, shared)
 	if err != nil {
 		return err

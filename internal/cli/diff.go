@@ -14,12 +14,14 @@ import (
 	"github.com/bakegate/bakegate/internal/diff/format"
 	"github.com/bakegate/bakegate/internal/diff/policy"
 	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/heap"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
 // diff compares the configuration that is deployed with the previous one.
 func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
+	defer heap.Ample()()
 	d := s.file.Diff
 	opts := diff.Options{Rules: d.Rules, Today: time.Now().UTC(), Key: d.Key}
 	var err error

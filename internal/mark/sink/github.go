@@ -139,20 +139,7 @@ func (g *github) deployment(ctx context.Context, id string, m Marker) (string, e
 	}
 	find := func(ctx context.Context) (*githubDeployment, error) {
 		q := url.Values{"environment": {clean.Cut(m.Environment, 255)}, "task": {"deploy"}, "per_page": {"100"}}
-		resp, err := g.call(ctx, httpx.Request{Path: path, Query: q, Header: githubHeaders}, nil)
-		if err != nil {
-			return nil, err
-		}
-		var all []githubDeployment
-		if err := httpx.DecodeJSON(resp, &all); err != nil {
-			return nil, err
-		}
-		for i := range all {
-			if all[i].of(m) {
-				return &all[i], nil
-			}
-		}
-		return nil, nil
+		return first(ctx, g.link, httpx.Request{Path: path, Query: q, Header: githubHeaders}, func(d *githubDeployment) bool { return d.of(m) })
 	}
 	made, err := once(ctx, find, func(ctx context.Context) (*githubDeployment, error) { return g.create(ctx, path, ref, m) })
 	if err != nil {
@@ -163,23 +150,12 @@ func (g *github) deployment(ctx context.Context, id string, m Marker) (string, e
 
 func (g *github) create(ctx context.Context, path, ref string, m Marker) (*githubDeployment, error) {
 	m.Verdict = ""
-	resp, err := g.call(ctx, httpx.Request{Path: path, Header: githubHeaders}, map[string]any{
+	return create(ctx, g.link, httpx.Request{Path: path, Header: githubHeaders}, map[string]any{
 		"ref": clean.Cut(ref, 255), "task": "deploy", "environment": clean.Cut(m.Environment, 255), "description": clean.Cut(title(m), githubDescription),
 		"payload": map[string]string{"deploy_id": deployTag(m), "version": clean.Cut(m.Version, 200), "digest": clean.Cut(m.Digest, 200)},
 		// What is deployed is verified by bakegate; GitHub must neither merge the default branch into it nor wait for checks.
 		"auto_merge": false, "required_contexts": []string{},
-	})
-	if err != nil {
-		return nil, err
-	}
-	made := &githubDeployment{}
-	if err := httpx.DecodeJSON(resp, made); err != nil {
-		return nil, err
-	}
-	if made.ID <= 0 {
-		return nil, fmt.Errorf("%s %s: HTTP %d without a deployment, want 201 and its id", resp.Method, resp.URL, resp.Status)
-	}
-	return made, nil
+	}, "deployment", func(d *githubDeployment) bool { return d.ID > 0 })
 }
 
 // githubStatus is a status of a deployment as the API has it. The newest is the first of a list.

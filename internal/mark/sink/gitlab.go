@@ -122,35 +122,12 @@ func (g *gitlab) deployment(ctx context.Context, m Marker, status string) (*gitl
 	}
 	find := func(ctx context.Context) (*gitlabDeployment, error) {
 		q := url.Values{"environment": {gitlabEnvironment(m)}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {"50"}}
-		resp, err := g.call(ctx, httpx.Request{Path: path, Query: q}, nil)
-		if err != nil {
-			return nil, err
-		}
-		var all []gitlabDeployment
-		if err := httpx.DecodeJSON(resp, &all); err != nil {
-			return nil, err
-		}
-		for i := range all {
-			if all[i].of(m) {
-				return &all[i], nil
-			}
-		}
-		return nil, nil
+		return first(ctx, g.link, httpx.Request{Path: path, Query: q}, func(d *gitlabDeployment) bool { return d.of(m) })
 	}
 	return once(ctx, find, func(ctx context.Context) (*gitlabDeployment, error) {
-		resp, err := g.call(ctx, httpx.Request{Path: path}, map[string]any{"environment": gitlabEnvironment(m), "sha": gitlabSHA(m),
-			"ref": gitlabRef(m), "tag": strings.HasPrefix(m.Ref, "refs/tags/"), "status": status})
-		if err != nil {
-			return nil, err
-		}
-		made := &gitlabDeployment{}
-		if err := httpx.DecodeJSON(resp, made); err != nil {
-			return nil, err
-		}
-		if made.ID <= 0 {
-			return nil, fmt.Errorf("%s %s: the reply names no deployment, want its id: is this GitLab?", resp.Method, resp.URL)
-		}
-		return made, nil
+		return create(ctx, g.link, httpx.Request{Path: path}, map[string]any{"environment": gitlabEnvironment(m), "sha": gitlabSHA(m),
+			"ref": gitlabRef(m), "tag": strings.HasPrefix(m.Ref, "refs/tags/"), "status": status},
+			"deployment", func(d *gitlabDeployment) bool { return d.ID > 0 })
 	})
 }
 

@@ -119,34 +119,10 @@ func (h *honeycomb) put(ctx context.Context, id string, w honeycombMarker) error
 
 func (h *honeycomb) once(ctx context.Context, m Marker, w honeycombMarker) (*honeycombMarker, error) {
 	find := func(ctx context.Context) (*honeycombMarker, error) {
-		resp, err := h.call(ctx, httpx.Request{Path: h.path()}, nil)
-		if err != nil {
-			return nil, err
-		}
-		var all []honeycombMarker
-		if err := httpx.DecodeJSON(resp, &all); err != nil {
-			return nil, err
-		}
-		for i := range all {
-			if all[i].ID != "" && strings.HasSuffix(all[i].Message, honeycombID(m)) {
-				return &all[i], nil
-			}
-		}
-		return nil, nil
+		return first(ctx, h.link, httpx.Request{Path: h.path()}, func(w *honeycombMarker) bool { return w.ID != "" && strings.HasSuffix(w.Message, honeycombID(m)) })
 	}
 	return once(ctx, find, func(ctx context.Context) (*honeycombMarker, error) {
-		resp, err := h.call(ctx, httpx.Request{Path: h.path()}, w)
-		if err != nil {
-			return nil, err
-		}
-		made := &honeycombMarker{}
-		if err := httpx.DecodeJSON(resp, made); err != nil {
-			return nil, err
-		}
-		if made.ID == "" {
-			return nil, fmt.Errorf("%s %s: the reply names no marker, want its id: is this Honeycomb?", resp.Method, resp.URL)
-		}
-		return made, nil
+		return create(ctx, h.link, httpx.Request{Path: h.path()}, w, "marker", func(w *honeycombMarker) bool { return w.ID != "" })
 	})
 }
 

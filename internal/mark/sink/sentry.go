@@ -151,39 +151,15 @@ func sentryDeployName(m Marker) string { return clean.Cut(m.Verdict, 13) + " " +
 
 func (s *sentry) deploy(ctx context.Context, path string, m Marker, d sentryDeploy) (*sentryDeploy, error) {
 	find := func(ctx context.Context) (*sentryDeploy, error) {
-		resp, err := s.call(ctx, httpx.Request{Path: path}, nil)
-		if statusOf(err) == http.StatusNotFound { // some versions show a release that was just made a moment later
-			if pause(ctx, oncePause) == nil {
-				resp, err = s.call(ctx, httpx.Request{Path: path}, nil)
-			}
+		ours := func(d *sentryDeploy) bool { return strings.HasSuffix(d.Name, " "+sentryID(m)) }
+		found, err := first(ctx, s.link, httpx.Request{Path: path}, ours)
+		if statusOf(err) == http.StatusNotFound && pause(ctx, oncePause) == nil { // some versions show a release that was just made a moment later
+			return first(ctx, s.link, httpx.Request{Path: path}, ours)
 		}
-		if err != nil {
-			return nil, err
-		}
-		var all []sentryDeploy
-		if err := httpx.DecodeJSON(resp, &all); err != nil {
-			return nil, err
-		}
-		for i := range all {
-			if strings.HasSuffix(all[i].Name, " "+sentryID(m)) {
-				return &all[i], nil
-			}
-		}
-		return nil, nil
+		return found, err
 	}
 	return once(ctx, find, func(ctx context.Context) (*sentryDeploy, error) {
-		resp, err := s.call(ctx, httpx.Request{Path: path}, d)
-		if err != nil {
-			return nil, err
-		}
-		made := &sentryDeploy{}
-		if err := httpx.DecodeJSON(resp, made); err != nil {
-			return nil, err
-		}
-		if made.ID == "" {
-			return nil, fmt.Errorf("%s %s: the reply names no deploy, want its id: is this Sentry?", resp.Method, resp.URL)
-		}
-		return made, nil
+		return create(ctx, s.link, httpx.Request{Path: path}, d, "deploy", func(d *sentryDeploy) bool { return d.ID != "" })
 	})
 }
 

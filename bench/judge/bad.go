@@ -1,9 +1,17 @@
 package main
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // bad deploys: the new version makes it worse, by enough that it can be told within the bake.
 func bad() []*class {
+	return slices.Concat(failing(), slowing(), losing(), hiding())
+}
+
+// failing answer with errors.
+func failing() []*class {
 	return []*class{
 		{name: "errors-x2", what: "twice the errors", shape: func(p *plan) {
 			p.atLeast(100, 0.005)
@@ -36,6 +44,12 @@ func bad() []*class {
 			p.spread(4, 2)
 			p.breaks(effect{errors: 0.2}).where = func(o *pod) bool { return o.slot == 0 }
 		}},
+	}
+}
+
+// slowing take longer.
+func slowing() []*class {
+	return []*class{
 		{name: "slow-median", what: "everything takes half as long again", shape: func(p *plan) { p.breaks(effect{slow: 0.5}) }},
 		{name: "slow-tail", what: "the slowest 1% takes three times as long (5)", shape: func(p *plan) {
 			p.atLeast(100, 0)
@@ -53,6 +67,12 @@ func bad() []*class {
 			p.warm = warmup{shape: p.warm.shape, lasts: p.dice.scale(60, 240), height: 0.5}
 			p.breaks(effect{miss: 0.5})
 		}},
+	}
+}
+
+// losing lose requests, processes or customers.
+func losing() []*class {
+	return []*class{
 		{name: "traffic-30", what: "30% of the requests do not come in (4)", shape: func(p *plan) { p.breaks(effect{lost: 0.3}) }},
 		{name: "death", what: "after a while nothing comes in (4)", shape: func(p *plan) {
 			p.breaks(effect{lost: 1}).onset = p.moment(0.02, 0.2)
@@ -77,6 +97,12 @@ func bad() []*class {
 			p.load = p.between(0.35, 0.5)
 			p.breaks(effect{cost: 0.7})
 		}},
+	}
+}
+
+// hiding begin late, come and go, or happen while something else does.
+func hiding() []*class {
+	return []*class{
 		{name: "late", what: "2% errors that begin five minutes after the deploy", shape: func(p *plan) {
 			p.atLeast(60, 0.003)
 			p.breaks(effect{errors: 0.02}).onset = tick * math.Round(math.Min(300, p.bake/3)/tick)

@@ -1,9 +1,17 @@
 package main
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // good deploys: whatever happens, it is not the new version's doing. The numbers in brackets are the lessons of README.md.
 func good() []*class {
+	return slices.Concat(starting(), unseen(), restless(), crowded())
+}
+
+// starting start as new processes do.
+func starting() []*class {
 	return []*class{
 		{name: "calm", what: "an ordinary service, an ordinary day", shape: func(*plan) {}},
 		{name: "quiet", what: "0.5 to 3 requests/s", shape: func(p *plan) { p.rps = p.dice.scale(0.5, 3) }},
@@ -20,6 +28,12 @@ func good() []*class {
 		{name: "canary-ramp", what: "the canary gets its traffic little by little (2)", mode: canary, shape: func(p *plan) {
 			p.service.ramp = p.between(90, 360)
 		}},
+	}
+}
+
+// unseen are seen badly.
+func unseen() []*class {
+	return []*class{
 		{name: "scrape-stale", what: "scrapes that repeat the one before, then tell two ticks at once (3)", shape: staleScrapes},
 		{name: "scrape-missing", what: "scrapes that are missing for up to three minutes (3)", shape: missingScrapes},
 		{name: "series-missing", what: "one pod's series are gone for minutes, and come back (3)", shape: hiddenSeries},
@@ -30,6 +44,12 @@ func good() []*class {
 			}
 		}},
 		{name: "pod-restart", what: "a machine is drained: one pod starts again, the sum falls partly (3)", shape: drained},
+	}
+}
+
+// restless happen while traffic or a dependency moves.
+func restless() []*class {
+	return []*class{
 		{name: "noisy-traffic", what: "traffic that always swings by a third (4)", shape: func(p *plan) {
 			p.load = p.between(0.15, 0.25)
 			p.burst, p.jitter = newWander(p.dice, p.between(0.15, 0.25), p.between(1, 4)*minute), p.between(0.08, 0.15)
@@ -55,6 +75,12 @@ func good() []*class {
 			p.load = p.between(0.15, 0.25)
 			p.habits.noisyFrom, p.habits.noisyFor = p.clock-5*minute, 70*minute
 		}},
+	}
+}
+
+// crowded happen while clients, schedules and neighbours do what they do.
+func crowded() []*class {
+	return []*class{
 		{name: "marketing", what: "many come who do not buy (8)", shape: func(p *plan) {
 			p.load = p.between(0.15, 0.25)
 			more := p.between(0.5, 1)

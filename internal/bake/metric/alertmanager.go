@@ -46,11 +46,7 @@ func buildAlertmanager(decode func(any) error) (Source, error) {
 }
 
 func newAlertmanager(o AlertmanagerOptions) (*alertmanager, error) {
-	auth, err := login{o.Token, o.Username, o.Password}.options()
-	if err != nil {
-		return nil, err
-	}
-	c, err := newAPI(o.Remote, auth...)
+	c, err := login{o.Token, o.Username, o.Password}.client(o.Remote)
 	if err != nil {
 		return nil, err
 	}

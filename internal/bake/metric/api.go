@@ -36,6 +36,15 @@ func (l login) options() ([]httpx.Option, error) {
 	return []httpx.Option{httpx.WithBearer(l.token)}, nil
 }
 
+// client makes the client of a backend that is logged in to so.
+func (l login) client(r httpx.Remote) (*httpx.Client, error) {
+	auth, err := l.options()
+	if err != nil {
+		return nil, err
+	}
+	return newAPI(r, auth...)
+}
+
 // newAPI makes the client of a backend that is only read. One more try: the bake asks again at the next step anyway.
 func newAPI(r httpx.Remote, options ...httpx.Option) (*httpx.Client, error) {
 	return httpx.New(r, append([]httpx.Option{httpx.WithMaxBody(apiBody), httpx.WithRepeatable(), httpx.WithRetries(1)}, options...)...)

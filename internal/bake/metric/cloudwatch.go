@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,12 +62,12 @@ func newCloudWatch(o CloudWatchOptions) (*cloudWatch, error) {
 func (c *cloudWatch) Use(e Env) error {
 	c.aws = aws.New(cloud.Options{Getenv: e.Getenv, CA: c.options.CA})
 	o := c.options
-	region := orOther(o.Region, c.aws.Region())
+	region := cmp.Or(o.Region, c.aws.Region())
 	endpoint, err := c.aws.Endpoint("monitoring", region)
 	if err != nil {
 		return fmt.Errorf("%w, or give region", err)
 	}
-	o.URL = orOther(o.URL, endpoint)
+	o.URL = cmp.Or(o.URL, endpoint)
 	// The client outside tries again, so that each try has a signature of its own; the one inside holds what is signed to its origin.
 	inside, err := httpx.New(httpx.Remote{URL: o.URL, CA: o.CA, Timeout: o.Timeout, Insecure: o.Insecure}, httpx.WithRetries(0), httpx.WithMaxBody(apiBody), httpx.WithRepeatable())
 	if err != nil {
@@ -235,7 +236,7 @@ func (c *cloudWatch) refused(ctx context.Context, err error) error {
 
 // withoutCredentials hides a text that gives back what was sent: it may have been cut in the middle of a token.
 func (c *cloudWatch) withoutCredentials(ctx context.Context, text string) string {
-	creds, err := c.aws.Credentials(ctx, orOther(c.options.Region, c.aws.Region()))
+	creds, err := c.aws.Credentials(ctx, cmp.Or(c.options.Region, c.aws.Region()))
 	if err != nil {
 		return text
 	}

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,13 +141,13 @@ func TestEverySourceConforms(t *testing.T) {
 		}
 	}
 	for _, a := range conformance {
-		t.Run(orText(a.dir, a.name), a.run)
+		t.Run(cmp.Or(a.dir, a.name), a.run)
 	}
 }
 
 func (a adapter) run(t *testing.T) {
 	a.query.ID, a.query.Vars = "q", map[string]string{"service": "checkout", "environment": "production", "version": "v2"}
-	a.ext, a.kind = orText(a.ext, "json"), orText(a.kind, "application/json")
+	a.ext, a.kind = cmp.Or(a.ext, "json"), cmp.Or(a.kind, "application/json")
 	success := a.reply(t, "success")
 	for name, c := range map[string]struct {
 		status  int
@@ -199,21 +200,14 @@ func (a adapter) run(t *testing.T) {
 	t.Run("variable", func(t *testing.T) { t.Parallel(); a.testNoValue(t) })
 }
 
-func orText(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
-
 // reply is a reply under testdata/api, "-" where the source has no such one.
 func (a adapter) reply(t *testing.T, name string) string {
 	t.Helper()
-	file := orText(a.files[name], name)
+	file := cmp.Or(a.files[name], name)
 	if file == "-" {
 		return "-"
 	}
-	b, err := os.ReadFile(filepath.Join("../../../testdata/api", orText(a.dir, a.name), file+"."+a.ext))
+	b, err := os.ReadFile(filepath.Join("../../../testdata/api", cmp.Or(a.dir, a.name), file+"."+a.ext))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +216,7 @@ func (a adapter) reply(t *testing.T, name string) string {
 
 // serveHuge sends more than any source reads, and holds none of it.
 func (a adapter) serveHuge(w http.ResponseWriter) {
-	small := strings.Repeat(orText(a.small, " "), 1<<10)
+	small := strings.Repeat(cmp.Or(a.small, " "), 1<<10)
 	if a.small == "" {
 		fmt.Fprint(w, `{"data":`)
 	}

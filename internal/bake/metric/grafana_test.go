@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +17,7 @@ func grafanaServer(t *testing.T, o GrafanaOptions, h http.HandlerFunc) *grafana 
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	o.URL, o.Token, o.Datasource, o.Type = server.URL, suiteToken, "uid-1", orText(o.Type, "prometheus")
+	o.URL, o.Token, o.Datasource, o.Type = server.URL, suiteToken, "uid-1", cmp.Or(o.Type, "prometheus")
 	g, err := newGrafana(o)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,7 @@ func TestGrafanaAsks(t *testing.T) {
 	} {
 		g := grafanaServer(t, c.o, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
-			want := fmt.Sprintf(`{"from":"1795250200000","queries":[{"datasource":{"type":%q,"uid":"uid-1"},%s],"to":"1795250300000"}`, orText(c.o.Type, "prometheus"), c.want)
+			want := fmt.Sprintf(`{"from":"1795250200000","queries":[{"datasource":{"type":%q,"uid":"uid-1"},%s],"to":"1795250300000"}`, cmp.Or(c.o.Type, "prometheus"), c.want)
 			if string(b) != want || r.Header.Get("Authorization") != "Bearer hunter2hunter2" || c.o.Org > 0 && r.Header.Get("X-Grafana-Org-Id") != "7" || r.URL.Path != "/api/ds/query" {
 				t.Errorf("got %s %s %v\nwant %s", r.URL, b, r.Header, want)
 			}

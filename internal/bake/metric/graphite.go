@@ -42,11 +42,7 @@ func buildGraphite(decode func(any) error) (Source, error) {
 }
 
 func newGraphite(o GraphiteOptions) (*graphite, error) {
-	auth, err := login{o.Token, o.Username, o.Password}.options()
-	if err != nil {
-		return nil, err
-	}
-	c, err := newAPI(o.Remote, auth...)
+	c, err := login{o.Token, o.Username, o.Password}.client(o.Remote)
 	if err != nil {
 		return nil, err
 	}

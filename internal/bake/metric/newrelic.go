@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func buildNewRelic(decode func(any) error) (Source, error) {
 }
 
 func newNewRelic(o NewRelicOptions) (*newRelic, error) {
-	host, known := newRelicHosts[orOther(o.Region, "us")]
+	host, known := newRelicHosts[cmp.Or(o.Region, "us")]
 	switch {
 	case o.Account <= 0:
 		return nil, errors.New("account is missing, want the account's number")
@@ -65,7 +66,7 @@ func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 	case o.Interval < 0 || o.Interval%time.Second != 0:
 		return nil, fmt.Errorf("interval %s, want whole seconds", o.Interval)
 	}
-	o.URL = orOther(o.URL, host)
+	o.URL = cmp.Or(o.URL, host)
 	if o.Timeout == 0 {
 		o.Timeout = 25 * time.Second // longer than New Relic's own
 	}
@@ -74,13 +75,6 @@ func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 		return nil, err
 	}
 	return &newRelic{c, o.Account, o.Interval}, nil
-}
-
-func orOther(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // Traits implements Source.

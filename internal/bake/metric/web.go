@@ -57,11 +57,8 @@ func newWeb(o WebOptions) (*web, error) {
 	if err := w.checkOptions(); err != nil {
 		return nil, err
 	}
-	auth, err := login{o.Token, o.Username, o.Password}.options()
-	if err != nil {
-		return nil, err
-	}
-	w.client, err = newAPI(o.Remote, auth...)
+	var err error
+	w.client, err = login{o.Token, o.Username, o.Password}.client(o.Remote)
 	return w, err
 }
 

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -176,7 +177,7 @@ func TestWebOptions(t *testing.T) {
 		"long":          {WebOptions{Value: strings.Repeat("1+", 3000) + "1"}, "at most 4000"},
 	} {
 		c.o.Remote = httpx.Remote{URL: "https://stats.example"}
-		c.o.Method, c.o.Times = orText(c.o.Method, "GET"), orText(c.o.Times, "unix")
+		c.o.Method, c.o.Times = cmp.Or(c.o.Method, "GET"), cmp.Or(c.o.Times, "unix")
 		_, err := newWeb(c.o)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)

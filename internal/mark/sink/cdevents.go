@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,7 +152,7 @@ func (s *cdevents) event(m Marker, kind, subject string, content map[string]any)
 	c := &cutter{}
 	return cdEvent{
 		Context: cdContext{SpecVersion: "0.5.1", ID: deployTag(m) + "-" + kind, Source: s.options.Source, Type: "dev.cdevents." + kind + ".0.3.0", Timestamp: stamp(m.at())},
-		Subject: cdSubject{ID: orText(c.text("subject", subject, 200), "unknown"), Source: s.options.Source, Content: content},
+		Subject: cdSubject{ID: cmp.Or(c.text("subject", subject, 200), "unknown"), Source: s.options.Source, Content: content},
 		Custom:  map[string]any{"bakegate": m.document()}, Type: "application/json",
 	}, c
 }

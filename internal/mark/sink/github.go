@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,7 +96,7 @@ func githubState(verdict string) string {
 
 // path is where the repository's deployments are.
 func (g *github) path(m Marker) (string, error) {
-	repository := orText(g.options.Repository, m.Repository)
+	repository := cmp.Or(g.options.Repository, m.Repository)
 	if !githubRepository.MatchString(repository) {
 		return "", notSent(fmt.Errorf("the pipeline names the repository %q, want owner/name: give repository", clean.Cut(repository, 80)))
 	}
@@ -123,14 +124,14 @@ func (d *githubDeployment) of(m Marker) bool {
 
 // deployment is the id of the deploy's own: the one that is given, the one that Open made, one with the deploy id, or a new one.
 func (g *github) deployment(ctx context.Context, id string, m Marker) (string, error) {
-	if id = orText(g.options.Deployment, id); id != "" {
+	if id = cmp.Or(g.options.Deployment, id); id != "" {
 		return id, nil
 	}
 	path, err := g.path(m)
 	if err != nil {
 		return "", err
 	}
-	ref := orText(m.Commit, m.Ref)
+	ref := cmp.Or(m.Commit, m.Ref)
 	switch {
 	case ref == "":
 		return "", notSent(errors.New("a deployment needs a commit, and the pipeline names none"))

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,7 +105,7 @@ func (d *gitlabDeployment) of(m Marker) bool {
 }
 
 func (g *gitlab) path(m Marker) (string, error) {
-	project := orText(g.options.Project, m.Repository)
+	project := cmp.Or(g.options.Project, m.Repository)
 	if project == "" || clean.Cut(project, 200) != project {
 		return "", notSent(fmt.Errorf("the pipeline names the project %q: give project, its path or id", clean.Cut(project, 80)))
 	}
@@ -137,7 +138,7 @@ func gitlabEnvironment(m Marker) string { return clean.Cut(m.Environment, 255) }
 
 // gitlabRef is the name of the branch or tag; where it is not known, the commit.
 func gitlabRef(m Marker) string {
-	return clean.Cut(orText(strings.TrimPrefix(strings.TrimPrefix(m.Ref, "refs/heads/"), "refs/tags/"), m.Commit), 255)
+	return clean.Cut(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(m.Ref, "refs/heads/"), "refs/tags/"), m.Commit), 255)
 }
 
 // put changes the status. GitLab refuses the status that a deployment has already; it is what was asked for.

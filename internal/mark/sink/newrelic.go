@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (n *newrelic) Open(ctx context.Context, m Marker) (string, error) {
 	m.Verdict, m.Reason, m.Summary = "", "", ""
 	c := &cutter{}
 	v := n.variables(m, c)
-	v["version"], v["commit"], v["link"] = orText(c.text("version", m.Version, 200), "unknown"), c.text("commit", m.Commit, 200), m.link()
+	v["version"], v["commit"], v["link"] = cmp.Or(c.text("version", m.Version, 200), "unknown"), c.text("commit", m.Commit, 200), m.link()
 	return n.send(ctx, newrelicDeployment, v, m.Started, c)
 }
 
@@ -91,13 +92,6 @@ func (n *newrelic) Seal(ctx context.Context, _ string, m Marker) error {
 	v["kind"] = strings.ToUpper(clean.Cut(m.Verdict, 40))
 	_, err := n.send(ctx, newrelicVerdict, v, m.Ended, c)
 	return err
-}
-
-func orText(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // variables are those that both events have. Empty texts are left out by New Relic.

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,7 +132,7 @@ func (s *sentry) Seal(ctx context.Context, _ string, m Marker) error {
 	c := &cutter{}
 	start, end := m.interval()
 	environment := strings.NewReplacer("/", "-", "\\", "-").Replace(c.text("environment", m.Environment, sentryName))
-	d := sentryDeploy{Environment: orText(environment, "unknown"), Name: sentryDeployName(m), URL: m.link(), Projects: s.options.Projects,
+	d := sentryDeploy{Environment: cmp.Or(environment, "unknown"), Name: sentryDeployName(m), URL: m.link(), Projects: s.options.Projects,
 		Started: start.UTC().Format(time.RFC3339), Finished: end.UTC().Format(time.RFC3339)}
 	if _, err := s.deploy(ctx, s.releases()+url.PathEscape(version)+"/deploys/", m, d); err != nil {
 		return refused(err, sentryHints)

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -38,8 +39,8 @@ func (s *Sigstore) Certificate(t testing.TB, o Signing) (*x509.Certificate, Key)
 	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()),
 		NotBefore: time.Now().Add(-time.Second), NotAfter: time.Now().Add(10 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}}
-	nameOf(t, template, or(o.Identity, Identity))
-	issuer := or(o.Issuer, Issuer)
+	nameOf(t, template, cmp.Or(o.Identity, Identity))
+	issuer := cmp.Or(o.Issuer, Issuer)
 	template.ExtraExtensions = append(template.ExtraExtensions, extension(t, "1", issuer), extension(t, "8", issuer))
 	for n, v := range o.Claims {
 		template.ExtraExtensions = append(template.ExtraExtensions, extension(t, n, v))
@@ -50,13 +51,6 @@ func (s *Sigstore) Certificate(t testing.TB, o Signing) (*x509.Certificate, Key)
 		cert = s.issue(t, template, key)
 	}
 	return cert, Key{Private: key}
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func nameOf(t testing.TB, template *x509.Certificate, identity string) {

@@ -95,7 +95,7 @@ func newE2E(t *testing.T) *e2e {
 	t.Cleanup(func() { stop(); _ = s.Stop() })
 	go shop.Load(ctx, s.URL, e2eRPS)
 	p := realtest.Prometheus(t, time.Second, past(), realtest.Target{Addr: s.Addr()})
-	realtest.Poll(t, 20*time.Second, "Prometheus has scraped the shop", func() bool { return scraped(p.URL) })
+	realtest.Poll(t, time.Minute, "Prometheus has scraped the shop", func() bool { return scraped(p.URL) })
 	e := &e2e{t: t, shop: s, prom: p, cut: realtest.CutProxy(t, p.Addr), dir: t.TempDir()}
 	e.write("bakegate.yaml", fmt.Sprintf(e2eConfig, e2eWindow, e.cut.URL))
 	return e
@@ -315,7 +315,7 @@ func TestEndToEndLag(t *testing.T) {
 	srv := httptest.NewServer(&littleShop{rps: 100, since: time.Now().Add(-time.Hour), version: "1", lag: lag})
 	defer srv.Close()
 	p := realtest.Prometheus(t, time.Second, nil, realtest.Target{Addr: strings.TrimPrefix(srv.URL, "http://")})
-	realtest.Poll(t, 20*time.Second, "Prometheus has scraped the shop", func() bool { return scraped(p.URL) })
+	realtest.Poll(t, time.Minute, "Prometheus has scraped the shop", func() bool { return scraped(p.URL) })
 	time.Sleep(5 * time.Second) // some history, from which the lag is measured
 	e := &e2e{t: t, dir: t.TempDir()}
 	e.write("bakegate.yaml", fmt.Sprintf(`version: 1

@@ -29,7 +29,7 @@ func TestPacksFindWhatExportersPrint(t *testing.T) {
 	f := mustParse(t, strings.Replace(every(), "URL", server.URL, 1), Options{})
 	queries := queriesOf(f.Bake.Metrics)
 	var missing []string
-	realtest.Poll(t, 30*time.Second, "series for every query", func() bool {
+	realtest.Poll(t, time.Minute, "series for every query", func() bool {
 		missing = unanswered(t, f.Bake.Sources["prom"].Source, queries)
 		return len(missing) == 0
 	})

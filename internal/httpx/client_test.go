@@ -216,7 +216,7 @@ func TestBrokenReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(tt.write))
 			defer s.Close()
-			c := client(t, httpx.Remote{URL: s.URL, Timeout: 80 * time.Millisecond})
+			c := client(t, httpx.Remote{URL: s.URL, Timeout: 800 * time.Millisecond})
 			_, err := c.Do(t.Context(), httpx.Request{Method: "POST", Path: "/x", Query: url.Values{"q": {"in-the-query"}}})
 			var n *httpx.NetError
 			if !errors.As(err, &n) || n.Unsent() || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "in-the-query") {

@@ -15,7 +15,7 @@ func TestCutProxy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
 	defer server.Close()
 	proxy := realtest.CutProxy(t, strings.TrimPrefix(server.URL, "http://"))
-	client := &http.Client{Timeout: 200 * time.Millisecond}
+	client := &http.Client{Timeout: time.Second}
 	get := func() error {
 		resp, err := client.Get(proxy.URL)
 		if err == nil {

@@ -186,7 +186,7 @@ func TestOutagesAreErrors(t *testing.T) {
 			w := fake.New(t)
 			d := w.Push(":v1", fake.Image(t, "one", "linux/amd64"))
 			w.Evil = tt.evil
-			c := registry.New(registry.Credentials{}, registry.Options{RetryWait: time.Millisecond, Timeout: 300 * time.Millisecond, Limit: 2 * time.Second})
+			c := registry.New(registry.Credentials{}, registry.Options{RetryWait: time.Millisecond, Timeout: time.Second, Limit: 5 * time.Second})
 			r, err := Run(context.Background(), Options{Images: []Image{{Image: w.Ref(":v1")}}}, []built.Digest{wanted(t, d)}, c, BeforeDeploy)
 			var e *registry.Error
 			if !errors.As(err, &e) || e.Kind != tt.kind {

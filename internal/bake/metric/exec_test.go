@@ -110,7 +110,7 @@ func TestExecEnds(t *testing.T) {
 	s.options.Timeout = 100 * time.Millisecond
 	begun := time.Now()
 	_, err := s.Range(t.Context(), []Query{execQuery(".", "x")}, time.Now(), time.Now().Add(time.Minute), time.Second)
-	if q := troubleOf(t, err); q.Trouble != BackendDown || !strings.Contains(err.Error(), "did not end within 100ms") || time.Since(begun) > 4*time.Second {
+	if q := troubleOf(t, err); q.Trouble != BackendDown || !strings.Contains(err.Error(), "did not end within 100ms") || time.Since(begun) > 30*time.Second {
 		t.Errorf("got %v after %s", err, time.Since(begun))
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -468,7 +468,7 @@ func TestProbeTwoPaths(t *testing.T) {
 	stop := p.Start(t.Context())
 	var mu sync.Mutex
 	counts := map[string]float64{}
-	realtest.Poll(t, 10*time.Second, "five of each", func() bool {
+	realtest.Poll(t, time.Minute, "five of each", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		counts = lastCounts(t, p)

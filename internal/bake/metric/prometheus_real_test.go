@@ -83,7 +83,7 @@ func TestPrometheusRawSamples(t *testing.T) {
 	from := time.Now()
 	server := realtest.Prometheus(t, 200*time.Millisecond, nil, realtest.Target{Addr: target.addr(), Labels: map[string]string{"pod": "p1"}})
 	p := prometheusAt(t, server.URL)
-	realtest.Poll(t, 15*time.Second, "ten scrapes", func() bool { return target.count() >= 12 })
+	realtest.Poll(t, time.Minute, "ten scrapes", func() bool { return target.count() >= 12 })
 	counter := Query{Kind: Counter, Text: `c_total{pod="$service"}`, Vars: map[string]string{"service": "p1"}}
 	all := ask(t, p, counter, from, time.Now(), 0)
 	if len(all) != 1 || all[0].Name != "c_total" || all[0].Labels["a"] != "b" || all[0].Labels["__name__"] != "" || all[0].Query != "q" {
@@ -203,14 +203,14 @@ func TestPrometheusDeploy(t *testing.T) {
 		}
 		return len(got), points, falls
 	}
-	realtest.Poll(t, 10*time.Second, "samples", func() bool { _, n, _ := count(); return n > 3 })
+	realtest.Poll(t, time.Minute, "samples", func() bool { _, n, _ := count(); return n > 3 })
 	s.Restart() // same labels: the counter falls
 	s.Shop().SetErrorRate(0.5)
 	load(s.URL)
-	realtest.Poll(t, 10*time.Second, "the restart", func() bool { _, _, falls := count(); return falls })
+	realtest.Poll(t, time.Minute, "the restart", func() bool { _, _, falls := count(); return falls })
 	load(other.URL)
 	server.AddTarget(realtest.Target{Addr: other.Addr()})
-	realtest.Poll(t, 15*time.Second, "the second pod", func() bool { n, _, _ := count(); return n == 2 })
+	realtest.Poll(t, time.Minute, "the second pod", func() bool { n, _, _ := count(); return n == 2 })
 
 	buckets := ask(t, p, Query{Kind: Histogram, Text: `http_request_duration_seconds{handler="/"}`}, from, time.Now(), 0)
 	if len(buckets) != 2*12 || buckets[0].Name != "http_request_duration_seconds_bucket" {
@@ -233,7 +233,7 @@ func TestPrometheusDeploy(t *testing.T) {
 func TestPrometheusOutage(t *testing.T) {
 	server := realtest.Prometheus(t, time.Second, nil)
 	proxy := realtest.CutProxy(t, server.Addr)
-	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: proxy.URL, Timeout: 300 * time.Millisecond}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: proxy.URL, Timeout: time.Second}, ScrapeInterval: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestPrometheusOutage(t *testing.T) {
 		if got := troubleOf(t, err); got.Trouble != BackendDown || !strings.Contains(err.Error(), "a: backend-down: ") || !strings.Contains(err.Error(), "b: backend-down: ") {
 			t.Errorf("%s: got %v, want two queries whose backend is down", name, err)
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
 		proxy.Resume()

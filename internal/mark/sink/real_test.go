@@ -35,7 +35,7 @@ func TestRealPushgateway(t *testing.T) {
 		b, _ := io.ReadAll(resp.Body)
 		return string(b)
 	}
-	realtest.Poll(t, 10*time.Second, "the Pushgateway", func() bool { return metrics() != "" })
+	realtest.Poll(t, time.Minute, "the Pushgateway", func() bool { return metrics() != "" })
 	k, err := buildPushgateway(fill(pushgatewayOptions{Remote: at("http://" + addr), Job: "bakegate"}))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import "math"
 const (
 	deadShare = 1.0 // of alpha: the evidence of all metrics is measured to leave nearly all of it unused
 	deadSteps = 3   // two empty scrapes in a row happen
+	deadEarly = 600 // s
 )
 
 // dead is the log of 1/p that the present run of empty steps is chance, and since when.
@@ -60,13 +61,16 @@ func (s *stream) controlLevel(from, to float64) float64 {
 	return long
 }
 
-// runs is the time, s, that the union bound is over: nine tenths of the budget belong to runs that begin in the first third of the bake,
-// where what a deploy breaks shows.
+// runs is the time, s, that the union bound is over: nine tenths of the budget belong to runs that begin in the first ten minutes, where what
+// a deploy breaks shows, however long the bake is.
 func (s *stream) runs(from float64) float64 {
-	if from <= s.window/3 {
-		return s.window / 3 / 0.9
+	switch {
+	case s.window <= deadEarly:
+		return s.window
+	case from <= deadEarly:
+		return deadEarly / 0.9
 	}
-	return s.window * 2 / 3 / 0.1
+	return (s.window - deadEarly) / 0.1
 }
 
 // idle is the longest that history went without an event, s.

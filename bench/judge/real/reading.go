@@ -23,8 +23,8 @@ var (
 
 // What the known series are, by a part of their name. What is not here is not about a service, or coarser than a bake.
 var (
-	gauges    = []string{"cpu_utilization", "grok_asg", "request_latency", "machine_temperature", "rogue_agent", "realTraffic/occupancy"}
-	counts    = []string{"disk_write_bytes", "ec2_network_in", "NetworkIn", "elb_request_count", "Twitter_volume", "mongodb-machine-rps"}
+	gauges    = []string{"cpu_utilization", "grok_asg", "request_latency", "machine_temperature", "rogue_agent", "realTraffic/occupancy", "/test/service"}
+	counts    = []string{"disk_write_bytes", "ec2_network_in", "NetworkIn", "elb_request_count", "Twitter_volume", "mongodb-machine-rps", "MergedLog/merged"}
 	perSecond = []string{"data-ingress-rate", "mongodb-application-rps"} // the mean of a minute
 )
 

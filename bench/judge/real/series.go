@@ -32,15 +32,15 @@ type series struct {
 // longestStep is the coarsest series taken: of an hour's points a bake would see none.
 const longestStep = 5 * time.Minute
 
-// load reads every series below dir, in the order of their names. Labels are a file of NAB's, or a third column.
+// load reads every series below dir, in the order of their names. Labels are a file of NAB's, a third column, or a file of JumpStarter's.
 func load(dir, only string) (all []series, err error) {
 	labels := map[string][][2]string{}
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
-		known := strings.HasSuffix(name, ".csv") && len(readings(name)) > 0 && strings.Contains(name, only)
+		name := nameOf(path)
+		known := strings.HasSuffix(path, ".csv") && len(readings(name)) > 0 && strings.Contains(name, only)
 		if !known && filepath.Base(path) != "combined_windows.json" {
 			return nil
 		}
@@ -51,33 +51,54 @@ func load(dir, only string) (all []series, err error) {
 		if !known {
 			return json.Unmarshal(b, &labels)
 		}
-		s := series{name: name}
-		if err := s.read(b); err != nil {
+		ss, err := readFile(name, path, b)
+		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		if s.step > 0 && s.step <= longestStep {
-			all = append(all, s)
+		for _, s := range ss {
+			if s.step > 0 && s.step <= longestStep {
+				all = append(all, s)
+			}
 		}
 		return nil
 	})
 	for i := range all {
-		for _, w := range labels[all[i].name] {
+		for _, w := range labels[all[i].name+".csv"] {
 			from, to := parseTime(w[0]), parseTime(w[1])
 			all[i].odd = append(all[i].odd, [2]time.Time{from, to})
 		}
-		all[i].name = strings.TrimSuffix(all[i].name, ".csv")
 	}
 	slices.SortFunc(all, func(a, b series) int { return strings.Compare(a.name, b.name) })
 	return all, err
 }
 
+// nameOf is what a series is known by: its folder and file, and the folder above where the first is only a part of it.
+func nameOf(path string) string {
+	name, dir := strings.TrimSuffix(filepath.Base(path), ".csv"), filepath.Dir(path)
+	if part := filepath.Base(dir); part == "test" {
+		dir = filepath.Dir(dir)
+		name = part + "/" + name
+	}
+	return filepath.Base(dir) + "/" + name
+}
+
+func readFile(name, path string, b []byte) ([]series, error) {
+	if isTable(name) {
+		return readTable(name, path, b)
+	}
+	s := series{name: name}
+	err := s.read(b)
+	return []series{s}, err
+}
+
 // parseTime gives the zero time for what is none. A fraction of a second is read by both layouts.
 func parseTime(text string) time.Time {
-	t, err := time.Parse(time.DateTime, text)
-	if err != nil {
-		t, _ = time.Parse(time.RFC3339, text)
+	for _, layout := range []string{time.DateTime, time.RFC3339, "2006-01-02 15:04"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t
+		}
 	}
-	return t
+	return time.Time{}
 }
 
 func (s *series) read(b []byte) error {

@@ -36,6 +36,8 @@ func (s *stream) dead() (nats, since float64) {
 	mu := st.mu * least
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
 		mu *= math.Min(1.5, s.controlLevel(st.from, st.to))
+	} else { // a quiet hour is not death
+		mu *= math.Exp(-2 * math.Sqrt(s.Noise.at(st.to-st.from, false)))
 	}
 	if s.Noise.Incident > 0 {
 		mu /= 2

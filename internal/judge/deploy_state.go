@@ -106,10 +106,11 @@ func (m *savedWatched) restore(spec MetricSpec, d *DeploySpec) (*watched, error)
 	}
 	w.link()
 	if m.Level != nil {
-		if !finite(m.Level.Fit.High) || !finite(m.Level.Fit.Spread) || !finite(m.Level.Fit.Mean) || !(m.Level.Fit.Streak >= 0) {
+		f := m.Level.Fit
+		if !finite(f.High) || !finite(f.Near) || !finite(f.Spread) || !finite(f.Mean) || !(f.Streak >= 0) || !(f.Warm >= 0) {
 			return nil, errors.New("a gauge's level is not finite")
 		}
-		w.level = &level{levelFit: m.Level.Fit, window: d.window()}
+		w.level = &level{levelFit: f, window: d.window()}
 		for _, o := range m.Level.After {
 			w.level.push(o)
 		}

@@ -78,7 +78,7 @@ func (w *watched) conclude(d *Deploy) (reason string, needed float64, text strin
 			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed)
 		}
 	}
-	if w.level != nil && w.level.Enough && w.level.streak >= levelSteps {
+	if w.level != nil && w.level.weigh(d.load()) > 0 {
 		return Unproved, 0, w.spec.Name + " is higher than it was"
 	}
 	return "", 0, ""

@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// level judges a gauge (saturation, queue length) by the mean of its values against the highest that was usual before the deploy, in
-// units of the gauge's own spread. It is slow on purpose: a gauge says less about harm than what users see.
+// level judges a gauge (saturation, queue length) by two bounds: the highest that was usual before the deploy, and how high it may be so
+// soon, by how it is now and how far it ever rose within a bake. It has to stay beyond one of them: a gauge says less about harm than
+// what users see.
 type level struct {
 	levelFit
-	after   []obs // Y: sum of the values; N: how many
-	window  float64
-	longest float64 // s beyond High, now
-	streak  int
+	after      []obs // Y: sum of the values; N: how many
+	window     float64
+	high, near streak // beyond High, beyond Near
 }
 
 // levelFit is what is known before the first sample.
 type levelFit struct {
 	Mean   float64 `json:"mean"`
-	High   float64 `json:"high"`   // what is not held against the release
-	Spread float64 `json:"spread"` // sd of five minutes' means
+	High   float64 `json:"high"`           // what is not held against the release
+	Near   float64 `json:"near,omitempty"` // nor is what is lower than this, so soon; 0: not known
+	Warm   float64 `json:"warm,omitempty"` // s in which Near says nothing: nobody knows how this service starts
+	Spread float64 `json:"spread"`         // sd of what it stays above
 	Enough bool    `json:"enough"`
 	Streak float64 `json:"streak,omitempty"` // s, the longest that history was beyond High
 }
@@ -28,7 +30,26 @@ type levelFit struct {
 const (
 	levelLeast = 240.0 // s beyond
 	levelSteps = 4
+	nearPast   = 3600.0 // s before the deploy that are "now"
+	nearMargin = 1.5    // as much again by half is no harm by itself
+	nearMore   = 1.1    // of what history shows: it shows one day
+	nearPart   = 0.98   // of history: one incident in it is an incident
 )
+
+// streak is how long a gauge has been beyond a bound, now.
+type streak struct {
+	steps  int
+	length float64 // s
+}
+
+func (s *streak) add(o obs, bound float64) {
+	if o.Y/o.N <= bound {
+		*s = streak{}
+		return
+	}
+	s.steps++
+	s.length += o.To - math.Max(0, o.From)
+}
 
 func newLevel(d *DeploySpec, h History) *level {
 	l := &level{window: d.window()}
@@ -38,28 +59,85 @@ func newLevel(d *DeploySpec, h History) *level {
 			t.push(meanOf(x, d.Start))
 		}
 	}
-	if len(t.obs) < gaugeHistory {
+	v := t.lows(l.least())
+	if len(t.obs) < gaugeHistory || len(v) == 0 {
 		return l
 	}
-	var v []float64
-	for _, o := range t.obs {
-		v = append(v, o.Y/o.N)
-	}
+	l.Near = t.soon(v, l.window)
 	sort.Float64s(v)
 	q := func(p float64) float64 { return v[int(p*float64(len(v)-1)+0.5)] }
 	l.Mean, l.Enough = q(0.5), true
 	l.Spread = math.Max((q(0.99)-q(0.5))/2.33, math.Max(0.02*math.Abs(l.Mean), 1e-9))
 	l.High = q(0.99) + math.Max(math.Max(3*l.Spread, q(0.99)-q(0.5)), 0.5*math.Abs(l.Mean))
+	l.High = math.Max(l.High, q(1)+l.Spread)
 	l.Streak = longestAbove(t.obs, l.High)
+	if len(h.Previous) == 0 {
+		l.Warm = d.WarmUp.Seconds()
+	}
 	for _, e := range h.Previous { // as high as after earlier deploys is usual
 		for _, x := range e.Samples {
 			if len(x.Values) > 0 && x.From.After(e.Start) {
 				o := meanOf(x, d.Start)
-				l.High = math.Max(l.High, o.Y/o.N+l.Spread)
+				l.lift(o.Y/o.N + l.Spread)
 			}
 		}
 	}
 	return l
+}
+
+// lift allows a value.
+func (l *level) lift(v float64) {
+	l.High = math.Max(l.High, v)
+	if l.Near > 0 {
+		l.Near = math.Max(l.Near, v)
+	}
+}
+
+// least is the shortest streak that is evidence, s.
+func (l *level) least() float64 { return math.Min(levelLeast, l.window/3) }
+
+// lows are the lowest means within each stretch as long as a streak must be: a streak is what is held against the release, and the spikes of
+// history, however many, are none.
+func (t *track) lows(length float64) []float64 {
+	var v []float64
+	for i := range t.obs {
+		low, k := math.Inf(1), i
+		for k < len(t.obs) && (k-i < levelSteps || t.obs[k-1].To-t.obs[i].From < length) {
+			low = math.Min(low, t.obs[k].Y/t.obs[k].N)
+			k++
+		}
+		if k-i < levelSteps {
+			break
+		}
+		v = append(v, low)
+	}
+	return v
+}
+
+// soon is how high the lows may be within a bake, by the last hour's mean and how far they rose above that of any hour of history: what is
+// usual at noon is not usual at night. 0 where history is too short to say.
+func (t *track) soon(lows []float64, window float64) float64 {
+	const moments = 288 // of history that are looked at
+	mean := func(at float64) float64 {
+		y, n := t.sum(at-nearPast, at)
+		return y / n // NaN where there is nothing
+	}
+	var rises []float64
+	for i := 0; i < len(lows); i += max(1, len(lows)/moments) {
+		at, top := t.obs[i].From, 0.0
+		for k := i; k < len(lows) && t.obs[k].From < at+window; k++ {
+			top = math.Max(top, lows[k])
+		}
+		if m := mean(at); m > 0 {
+			rises = append(rises, top/m)
+		}
+	}
+	now := mean(t.obs[len(t.obs)-1].To)
+	if len(rises) < moments/3 || !(now > 0) {
+		return 0
+	}
+	sort.Float64s(rises)
+	return now * math.Max(nearMargin, nearMore*rises[int(nearPart*float64(len(rises)-1))])
 }
 
 // longestAbove is the longest streak beyond a bound, s.
@@ -92,26 +170,28 @@ func (l *level) add(x Sample, start time.Time) {
 
 func (l *level) push(o obs) {
 	l.after = append(l.after, o)
-	if o.Y/o.N <= l.High {
-		l.longest, l.streak = 0, 0
-		return
+	l.high.add(o, l.High)
+	if l.Near > 0 && o.From >= l.Warm {
+		l.near.add(o, l.Near)
 	}
-	l.streak++
-	l.longest += o.To - math.Max(0, o.From)
 }
 
-// weigh is the evidence, in nats, of the present streak: 3 for each stretch that is longer than any was in history, so that even a gauge
-// that is judged alone has to stay there for longer than one.
+// weigh is the evidence, in nats, of the present streaks. One beyond High must be longer than any was in history.
 func (l *level) weigh(load float64) float64 {
-	least := math.Max(math.Min(levelLeast, l.window/3), 1.5*l.Streak)
-	if !l.Enough || l.streak < levelSteps || l.longest < least {
+	if !l.Enough {
 		return 0
 	}
-	if load > loaded { // more traffic, more of everything
-		n := l.after[len(l.after)-1]
-		if n.Y/n.N < l.High*math.Max(1, math.Sqrt(load)) {
-			return 0
-		}
+	return math.Max(l.held(l.high, l.High, load, math.Max(l.least(), 1.5*l.Streak)), l.held(l.near, l.Near, load, l.least()))
+}
+
+// held gives 3 nats for each stretch that is as long as a streak must be, so that even a gauge that is judged alone has to stay there for
+// longer than one.
+func (l *level) held(s streak, bound, load, least float64) float64 {
+	if s.steps < levelSteps || s.length < least {
+		return 0
 	}
-	return 3 * l.longest / least
+	if n := l.after[len(l.after)-1]; load > loaded && n.Y/n.N < bound*load { // more traffic, more of everything
+		return 0
+	}
+	return 3 * s.length / least
 }

@@ -189,7 +189,7 @@ func (b *arenaBake) each(d *arenaDiffer, t float64, g *arenaGroup, do func(int, 
 	if !ok {
 		return
 	}
-	s := judge.Sample{From: arenaTime(from), To: arenaTime(t)}
+	s := judge.Sample{From: arenaTime(from), To: arenaTime(t), Partial: d.partial(t)}
 	errors, latency, traffic, orders, saturation := s, s, s, s, s
 	errors.Bad, errors.Total = min(x.Err, x.Req), x.Req
 	for i, n := range x.Lat {
@@ -217,6 +217,7 @@ type arenaDiffer struct {
 	step  float64
 	usual float64 // requests per second
 	lost  float64 // requests of the processes that went missing
+	lostT float64 // when the first of them did
 
 	old       *arenaGroup // the last scrape before the deploy, until the first one after it
 	oldT      float64
@@ -250,7 +251,10 @@ func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup,
 	}
 	dt := t - from
 	if g.Req < last.Req {
-		if d.usual > 0 && g.Req > 10*d.usual*dt && g.Req > 0.05*last.Req {
+		if d.usual > 0 && g.Req > 4*d.usual*dt && g.Req > 0.05*last.Req { // more than a fresh process can have counted
+			if !d.partial(t) {
+				d.lostT = t
+			}
 			d.lost += last.Req - g.Req
 			return 0, x, false
 		}
@@ -271,6 +275,11 @@ func (d *arenaDiffer) push(t float64, g arenaGroup) (from float64, x arenaGroup,
 	}
 	d.usual += (n/dt - d.usual) * 0.2
 	return from, x, true
+}
+
+// partial says that a process is missing from the sum since a short time: nobody knows whether it comes back.
+func (d *arenaDiffer) partial(t float64) bool {
+	return d.lost > 0 && t-d.lostT < judge.GoneAfter.Seconds()
 }
 
 // again says that a scrape came twice, down to the gauge: the time of it is that of the one before. A third is news.

@@ -32,7 +32,8 @@ func (s *stream) dead() (nats, since float64) {
 	if !(st.mu > 0) || st.to-st.from <= 1.5*s.Idle {
 		return 0, 0
 	}
-	least := math.Max(0, 1-2*st.ramp/st.mu) // where earlier deploys began with little traffic
+	sd := st.ramp / st.mu                                 // where earlier deploys began with little traffic
+	least := math.Max(0, 1-math.Min(2*sd, 2*st.mu*sd*sd)) // what is nearly certain costs as its variance does
 	mu := st.mu * least
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
 		mu *= math.Min(1.5, s.controlLevel(st.from, st.to))

@@ -190,13 +190,20 @@ func (d *Deploy) AddControl(metric int, x Sample) {
 // kind is the shape of the metric's samples: a rate's are counts.
 func (w *watched) kind() Kind { return w.spec.Kind }
 
+// each gives a sample to the streams. Where a process's series are missing, that others have counted less than all did is no loss of events:
+// absence alone is never evidence. Zeros are no absence.
 func (w *watched) each(x Sample, start time.Time, do func(*stream, obs)) {
+	give := func(s *stream) {
+		if o := s.reduce(x, start); !x.Partial || s.What != countRate || o.Y == 0 {
+			do(s, o)
+		}
+	}
 	if w.flow != nil {
-		do(w.flow, w.flow.reduce(x, start))
+		give(w.flow)
 	}
 	for _, s := range w.streams {
 		if s != w.flow {
-			do(s, s.reduce(x, start))
+			give(s)
 		}
 	}
 }

@@ -47,6 +47,7 @@ type Sample struct {
 	Buckets []Bucket  `json:"buckets,omitempty"` // by Le ascending, the last is +Inf; counts of the bucket alone, not cumulative
 	Of      float64   `json:"of,omitempty"`      // of a rate: the requests that its Total events are counted among
 	Values  []float64 `json:"values,omitempty"`  // of a gauge or boolean: one per series, or one per scrape of a single series
+	Partial bool      `json:"partial,omitempty"` // what a process counted is missing, since less than GoneAfter
 }
 
 // Bucket counts the events above the previous bucket's bound and at most Le. The last one has Inf set and Le 0.

@@ -93,7 +93,9 @@ func (d *Deploy) bound(last bool) float64 {
 	return math.Log(1/d.spec.Alpha) - slack
 }
 
-const goneAfter = 225 // s without any sample of the new version, while the control reports
+// GoneAfter is how long absence is the telemetry's: after so much of it without any sample of the new version, while the control reports,
+// the service is gone.
+const GoneAfter = 225 * time.Second
 
 // vanished is a metric whose series ended while the control's went on.
 func (d *Deploy) vanished() *watched {
@@ -102,7 +104,7 @@ func (d *Deploy) vanished() *watched {
 		if w.spec.DryRun || w.LastControl.IsZero() {
 			continue
 		}
-		if w.missed(d) < goneAfter {
+		if w.missed(d) < GoneAfter.Seconds() {
 			return nil
 		}
 		gone = w

@@ -10,8 +10,9 @@ import (
 // rates counts events in time, and where Of is given the requests that they are counted among. A window in which the counter stood still
 // is one with no events: zeros that are there are evidence.
 type rates struct {
-	counts *proportion
-	among  bool
+	counts  *proportion
+	among   bool
+	present presence
 }
 
 func newRates(m Metric, g grid, c clock) *rates {
@@ -20,15 +21,19 @@ func newRates(m Metric, g grid, c clock) *rates {
 		p.badID, p.totalID = m.Name+".rate", m.Name+".of"
 		p.selects = &selection{bad: string(m.Rate), total: string(m.Of)}
 	}
-	return &rates{p, m.Of != ""}
+	return &rates{counts: p, among: m.Of != ""}
 }
 
-func (r *rates) scraped(every time.Duration) { r.counts.scraped(every) }
+func (r *rates) scraped(every time.Duration) {
+	r.counts.scraped(every)
+	r.present.scraped(every)
+}
 
 func (r *rates) add(series []metric.Series, from, to time.Time) batch {
 	b := r.counts.add(series, from, to)
+	r.present.see(series, from, to)
 	for i, s := range b.samples {
-		b.samples[i] = judge.Sample{From: s.From, To: s.To, Total: s.Total}
+		b.samples[i] = judge.Sample{From: s.From, To: s.To, Total: s.Total, Partial: r.present.short(s.To)}
 		if r.among {
 			b.samples[i].Total, b.samples[i].Of = s.Bad, s.Total
 		}

@@ -9,10 +9,11 @@ import (
 	"github.com/bakegate/bakegate/internal/judge"
 )
 
-const alpha = 0.01
+// defaultAlpha is bakegate's.
+const defaultAlpha = 0.01
 
-// learn prepares bakegate's judge for a deploy with this as its only metric, with the defaults that it has for users.
-func learn(r reading, d deploy) *judge.Deploy {
+// learn prepares bakegate's judge for a deploy with this as its only metric, with the defaults that it has for users but for alpha.
+func learn(r reading, d deploy, alpha float64) *judge.Deploy {
 	spec := judge.DeploySpec{Alpha: alpha, Start: d.after[0].at, End: d.after[len(d.after)-1].to, WarmUp: bake.DefaultWarmUp}
 	m := judge.MetricSpec{Spec: judge.Spec{Name: r.name, Kind: r.kind, Compare: true}, Direction: r.direction}
 	spec.Metrics = []judge.MetricSpec{m}
@@ -34,21 +35,30 @@ func play(j *judge.Deploy, samples []judge.Sample) judge.Verdict {
 	return j.End()
 }
 
-// Kayenta's defaults.
-const (
-	tolerance  = 0.25
-	confidence = 2.3263478740408408 // normal quantile of 0.99: both ends of 98%
-)
+// kayenta is a classifier by Mann and Whitney's test, and how strict it is.
+type kayenta struct {
+	confidence float64 // normal quantile
+	effect     float64 // least ratio of the means that counts; Kayenta's effect size
+}
 
-// mannWhitney says whether Kayenta's classifier would call the window worse than as many points before it.
-func mannWhitney(r reading, d deploy, factor float64) bool {
+const tolerance = 0.25
+
+// Kayenta's defaults: the quantile of 0.99, both ends of 98%.
+var kayentaDefault = kayenta{2.3263478740408408, 1}
+
+// worse says whether the classifier would call the window worse than as many points before it.
+func (k kayenta) worse(r reading, d deploy, factor float64) bool {
 	sign := 1.0
 	if r.direction == judge.Down {
 		sign = -1
 	}
 	x := values(d.after, sign*factor)
 	y := values(d.before[max(0, len(d.before)-len(d.after)):], sign)
-	return isHigher(x, y)
+	ratio := mean(x) / mean(y)
+	if r.direction == judge.Down {
+		ratio = 1 / ratio
+	}
+	return (k.effect <= 1 || ratio >= k.effect) && k.isHigher(x, y)
 }
 
 func values(ps []point, factor float64) []float64 {
@@ -61,7 +71,7 @@ func values(ps []point, factor float64) []float64 {
 
 // isHigher is the rule: the lower end of the confidence interval of the shift of x against y is above a quarter of the shift's estimate
 // (Hodges & Lehmann: the median of all differences). An effect relative to a mean of 0 is undefined, and passes.
-func isHigher(x, y []float64) bool {
+func (k kayenta) isHigher(x, y []float64) bool {
 	if mean(x) == 0 || mean(y) == 0 {
 		return false
 	}
@@ -74,7 +84,7 @@ func isHigher(x, y []float64) bool {
 	slices.Sort(ds)
 	n := len(ds)
 	shift := (ds[(n-1)/2] + ds[n/2]) / 2
-	return lowerEnd(x, y, ds) > tolerance*math.Abs(shift)
+	return k.lowerEnd(x, y, ds) > tolerance*math.Abs(shift)
 }
 
 func mean(v []float64) (m float64) {
@@ -85,11 +95,11 @@ func mean(v []float64) (m float64) {
 }
 
 // lowerEnd is the least shift that the test does not reject, found by halving.
-func lowerEnd(x, y, ds []float64) float64 {
+func (k kayenta) lowerEnd(x, y, ds []float64) float64 {
 	lo, hi := ds[0], ds[len(ds)-1]
 	for range 60 {
 		mid := (lo + hi) / 2
-		if score(x, y, mid) > confidence {
+		if score(x, y, mid) > k.confidence {
 			lo = mid
 		} else {
 			hi = mid

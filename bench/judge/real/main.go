@@ -28,6 +28,7 @@ type options struct {
 	most    int
 	earlier int
 	alarms  bool
+	curve   bool
 }
 
 func run(args []string, out io.Writer) error {
@@ -39,6 +40,7 @@ func run(args []string, out io.Writer) error {
 	fs.IntVar(&o.most, "deploys", 300, "at most so many deploys of a series")
 	fs.IntVar(&o.earlier, "earlier", 0, "so many earlier good deploys of the series to learn a warm-up from")
 	fs.BoolVar(&o.alarms, "alarms", false, "tell every false alarm of bakegate")
+	fs.BoolVar(&o.curve, "curve", false, "compare the rules at several strictnesses instead")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -51,6 +53,9 @@ func run(args []string, out io.Writer) error {
 	}
 	if len(all) == 0 {
 		return fmt.Errorf("-data %s: no series that is known is below it", o.data)
+	}
+	if o.curve {
+		return compare(all, o, out)
 	}
 	var ts []*tally
 	for i := range all {
@@ -68,7 +73,7 @@ func run(args []string, out io.Writer) error {
 func measure(s *series, r reading, o options, out io.Writer) (*tally, error) {
 	t := &tally{name: s.name, as: r.name}
 	for _, d := range s.deploys(o.points, o.most, o.earlier) {
-		learnt, err := json.Marshal(learn(r, d)) // each size is judged by a copy
+		learnt, err := json.Marshal(learn(r, d, defaultAlpha)) // each size is judged by a copy
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +87,7 @@ func measure(s *series, r reading, o options, out io.Writer) (*tally, error) {
 			}
 			f := r.harm(size)
 			v := play(j, r.samples(d.after, f))
-			t.add(i, v.Status, mannWhitney(r, d, f))
+			t.add(i, v.Status, kayentaDefault.worse(r, d, f))
 			if o.alarms && i == 0 && v.Status == judge.Fail {
 				tell(out, t, r, d, v)
 			}

@@ -71,7 +71,7 @@ func TestMannWhitney(t *testing.T) {
 		{"one spike alone", []float64{1, 1, 1, 1, 1, 1, 1, 3}, []float64{1, 1, 1, 1, 1, 1, 1, 1}, false},
 		{"nothing before", []float64{0, 1, 2, 1, 0, 0}, []float64{0, 0, 0, 0, 0, 0}, false},
 	} {
-		if got := isHigher(c.x, c.y); got != c.want {
+		if got := kayentaDefault.isHigher(c.x, c.y); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -114,7 +114,7 @@ func (o ElasticsearchOptions) bounds() (out []float64, err error) {
 }
 
 // Traits implements Source.
-func (e *elasticsearch) Traits() Traits { return Traits{History: true} }
+func (e *elasticsearch) Traits() Traits { return Traits{History: true, Zeros: true} }
 
 // Check implements Source.
 func (e *elasticsearch) Check(q Query) error {

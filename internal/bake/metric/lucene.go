@@ -19,7 +19,7 @@ type luceneToken struct {
 }
 
 const (
-	luceneBlanks = " \t\n\r\u3000" // the first four are one byte each
+	luceneBlanks = " \t\n\r\u3000"
 	luceneEnds   = luceneBlanks + `!():^[]"{}~/` // what ends a word where no backslash stands before it
 )
 
@@ -46,7 +46,7 @@ func luceneNext(rest string) (luceneToken, error) {
 	case c == '^' || c == '~': // a boost, or how fuzzy what stands before it is
 		n := 1 + prefixOf(rest[1:], func(c byte) bool { return c >= '0' && c <= '9' || c == '.' })
 		return luceneToken{c, rest[:n]}, nil
-	case strings.IndexByte("+-!", c) >= 0 && (len(rest) == 1 || strings.ContainsAny(rest[1:2], luceneBlanks[:4])):
+	case strings.IndexByte("+-!", c) >= 0 && (len(rest) == 1 || strings.TrimLeft(rest[1:], luceneBlanks) != rest[1:]):
 		return luceneToken{}, fmt.Errorf("got %c before a blank, where it is a word of its own: want it right before what it is for", c)
 	case c == '!':
 		return luceneToken{'N', rest[:1]}, nil
@@ -185,7 +185,7 @@ func (g *luceneGroup) take(t luceneToken) error {
 	case g.and && g.or:
 		return errors.New("got AND beside OR, of which neither comes first: want brackets around one of them")
 	case g.or && g.minus:
-		return errors.New("got NOT beside OR, from all of which it would be taken: want brackets around the OR, or (*:* AND NOT ...)")
+		return errors.New("got NOT beside OR, from all of which it would be taken: want brackets around the OR, or around the NOT: (*:* AND NOT level:debug)")
 	case g.and && g.loose:
 		return errors.New("got AND beside a NOT without one, which makes other parts optional: want AND NOT")
 	case g.plus && (g.bare || g.and || g.or):
@@ -217,7 +217,7 @@ func (g *luceneGroup) ends() error {
 // closes is the end of a query or a bracket.
 func (g *luceneGroup) closes() error {
 	if g.minus && !g.plus && !g.bare {
-		return errors.New("got NOT alone, which some versions take for nothing: want *:* AND NOT ...")
+		return errors.New("got NOT alone, which in brackets matches nothing: want *:* before it, as in *:* AND NOT level:debug")
 	}
 	return g.ends()
 }

@@ -245,7 +245,7 @@ func luceneFields(tokens []luceneToken) (names []string) {
 func fillLucene(tokens []luceneToken, v values) (string, error) {
 	var b strings.Builder
 	for i, t := range tokens {
-		if escapedDollar(t.text) {
+		if strings.Contains(strings.ReplaceAll(t.text, `\\`, ""), `\$`) { // it would take the first character of a value
 			return "", fmt.Errorf(`%s: got \$, want $$ for a dollar`, clean.Cut(t.text, 60))
 		}
 		field := t.kind == 'w' && i+1 < len(tokens) && tokens[i+1].kind == ':'
@@ -253,7 +253,7 @@ func fillLucene(tokens []luceneToken, v values) (string, error) {
 			switch {
 			case t.kind == '"':
 				return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value), nil
-			case t.kind == 'w' && !field && strings.ContainsAny(t.text, "*?"):
+			case t.kind == 'w' && !field && outsideEscapes(t.text, "*?"):
 				return escapeLucene(value), nil
 			}
 			return "", fmt.Errorf(`$%s stands in %s: want it in double quotes, "$%s", or in a word with a wildcard, $%s-*`, name, clean.Cut(t.text, 60), name, name)
@@ -266,13 +266,13 @@ func fillLucene(tokens []luceneToken, v values) (string, error) {
 	return b.String(), nil
 }
 
-// escapedDollar reports whether a backslash stands before a dollar: it would take the first character of a variable's value.
-func escapedDollar(text string) bool {
-	for i := 0; i+1 < len(text); i++ {
+// outsideEscapes reports whether any of some characters stands without a backslash before it.
+func outsideEscapes(text, chars string) bool {
+	for i := 0; i < len(text); i++ {
 		if text[i] == '\\' {
-			if i++; text[i] == '$' {
-				return true
-			}
+			i++
+		} else if strings.IndexByte(chars, text[i]) >= 0 {
+			return true
 		}
 	}
 	return false

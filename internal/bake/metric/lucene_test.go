@@ -67,7 +67,7 @@ func TestFillLucene(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`a:$service`: `want it in double quotes`, `$service:a`: `want it in double quotes`, `$service*:a`: `want it in double quotes`, `a:[$version TO *]`: `want it in double quotes`,
+		`a:$service`: `want it in double quotes`, `$service:a`: `want it in double quotes`, `$service*:a`: `want it in double quotes`, `a:$service\*`: `want it in double quotes`, `a:[$version TO *]`: `want it in double quotes`,
 		`a:/$service.*/`: `want it in double quotes`, `a:"\$service"`: `want $$ for a dollar`, `a:\$service*`: `want $$ for a dollar`, `a:"$servic"`: `unknown variable`,
 	} {
 		tokens, err := scanLucene(text)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/step"
 	"github.com/bakegate/bakegate/internal/verdict"
@@ -108,7 +109,7 @@ func outputs(r *report.Report) []ci.Output {
 	if g := r.Plan.LastGood; g != nil {
 		target = g.Digest
 		if g.Image != "" && g.Digest != "" {
-			target = repository(g.Image) + "@" + g.Digest
+			target = release.Repository(g.Image) + "@" + g.Digest
 		}
 	}
 	return append(out, ci.Output{Key: "rollback_target", Value: target})
@@ -117,7 +118,7 @@ func outputs(r *report.Report) []ci.Output {
 func pinned(r *report.Report) string {
 	ref := r.Plan.Release.Image
 	if d := r.Images[ref]; d != "" {
-		return repository(ref) + "@" + d
+		return release.Repository(ref) + "@" + d
 	}
 	return ""
 }
@@ -126,7 +127,7 @@ func pinned(r *report.Report) string {
 func allPinned(r *report.Report) string {
 	list := []string{}
 	for ref, d := range r.Images {
-		list = append(list, repository(ref)+"@"+d)
+		list = append(list, release.Repository(ref)+"@"+d)
 	}
 	slices.Sort(list)
 	b, err := json.Marshal(list)

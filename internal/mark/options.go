@@ -35,3 +35,14 @@ func (s *Spec) Choose(kind string, decode func(any) error) error {
 	s.Kind, s.Sink = kind, k
 	return nil
 }
+
+// TraceParent is the span that the deploy's own spans belong to, as W3C Trace Context: the deploy stage's where a tool shows the deploy as
+// a trace, else the one that the pipeline gave, unchanged. Of a marker it needs DeployID and TraceParent.
+func (o Options) TraceParent(m sink.Marker) string {
+	for _, s := range o {
+		if t, ok := s.Sink.(sink.Tracer); ok {
+			return t.TraceParent(m, sink.Deploying)
+		}
+	}
+	return m.TraceParent
+}

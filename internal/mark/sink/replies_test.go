@@ -141,8 +141,8 @@ func FuzzChats(f *testing.F) {
 		if h := ceHeader(text); strings.ContainsAny(h, " \"\r\n") {
 			t.Errorf("header %q", h)
 		}
-		if trace, parent := otlpTrace(m); len(trace) != 32 || parent != "" && len(parent) != 16 {
-			t.Errorf("trace %q %q", trace, parent)
+		if c := otlpTrace(m); len(c.trace) != 32 || c.parent != "" && len(c.parent) != 16 || len(c.flags) != 2 {
+			t.Errorf("trace %+v", c)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"shop": startShop, "registry": startRegistry, "push": push, "grafana": startGrafana, "annotations": annotations,
-			"ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
+			"otlp": startOTLP, "spans": spans, "ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -216,6 +216,54 @@ func annotations(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 1 && !strings.Contains(fmt.Sprint(all[len(all)-1].Tags), args[1]) {
 		ts.Fatalf("the annotation's tags are %v, want %s", all[len(all)-1].Tags, args[1])
 	}
+}
+
+var collectors sync.Map // *testscript.TestScript -> *fake.OTLP
+
+// startOTLP starts a receiver of spans. $OTLP is its address, $OTLP_TOKEN its token.
+func startOTLP(ts *testscript.TestScript, _ bool, _ []string) {
+	o := fake.NewOTLP("", "otlp-0123456789abcdef")
+	ts.Defer(o.Close)
+	collectors.Store(ts, o)
+	ts.Setenv("OTLP", o.URL())
+	ts.Setenv("OTLP_TOKEN", "otlp-0123456789abcdef")
+}
+
+// spans writes the spans that arrived to a file, as a tree: spans FILE. $DEPLOY_SPAN is what belongs to the deploy's.
+func spans(ts *testscript.TestScript, _ bool, args []string) {
+	o, _ := collectors.Load(ts)
+	all := o.(*fake.OTLP).Spans()
+	known := map[string]bool{}
+	for _, s := range all {
+		known[s.SpanID] = true
+	}
+	var b strings.Builder
+	var tree func(parent, indent string)
+	tree = func(parent, indent string) {
+		for _, s := range all {
+			if s.ParentSpanID != parent {
+				continue
+			}
+			fmt.Fprintf(&b, "%s%s", indent, s.Name)
+			if s.Status.Code == 2 {
+				b.WriteString(" failed")
+			}
+			b.WriteString("\n")
+			if s.Name == "deploy" {
+				ts.Setenv("DEPLOY_SPAN", "00-"+s.TraceID+"-"+s.SpanID+"-01")
+			}
+			tree(s.SpanID, indent+"  ")
+		}
+	}
+	for _, s := range all {
+		if !known[s.ParentSpanID] {
+			if s.ParentSpanID != "" {
+				fmt.Fprintf(&b, "%s/%s/", s.TraceID, s.ParentSpanID)
+			}
+			tree(s.ParentSpanID, "")
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
 }
 
 // writeLedger puts a record into a ledger: ledger DIR KIND ID OFFSET VERDICT DIGEST; OFFSET from now.

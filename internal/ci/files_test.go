@@ -22,7 +22,8 @@ func TestGitLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := read(t, path)
-	for _, line := range []string{"BAKEGATE_VERDICT=rollback", "BAKEGATE_EXIT=10", "BAKEGATE_DEPLOY_ID=checkout-production-0123456789ab", "BAKEGATE_ROLLBACK=true"} {
+	for _, line := range []string{"BAKEGATE_VERDICT=rollback", "BAKEGATE_EXIT=10", "BAKEGATE_DEPLOY_ID=checkout-production-0123456789ab", "BAKEGATE_ROLLBACK=true",
+		"BAKEGATE_TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "BAKEGATE_OTEL_RESOURCE_ATTRIBUTES=" + resource} {
 		if !strings.Contains("\n"+s, "\n"+line+"\n") {
 			t.Errorf("%s is missing in\n%s", line, s)
 		}
@@ -38,6 +39,21 @@ func TestGitLabTakesNoDollar(t *testing.T) {
 	}
 	if s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env")); s != "BAKEGATE_SUMMARY=cost CI_JOB_TOKEN more\nBAKEGATE_ROLLBACK_COMMAND=\n" {
 		t.Errorf("%q", s)
+	}
+}
+
+// The last value has all the room that the others leave.
+func TestGitLabLong(t *testing.T) {
+	p, _ := platform(t, "GITLAB_CI", "true")
+	r := result()
+	long := resource + strings.Repeat(",team=red", 200)
+	r.Outputs[len(r.Outputs)-1].Value = long
+	if err := p.Publish(r); err != nil {
+		t.Fatal(err)
+	}
+	s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env"))
+	if !strings.HasSuffix(s, "\nBAKEGATE_OTEL_RESOURCE_ATTRIBUTES="+long+"\n") || len(s) >= 5000 {
+		t.Errorf("%d bytes: %s", len(s), s)
 	}
 }
 

@@ -74,8 +74,12 @@ func (g gitlab) write(outputs []Output) error {
 		left -= len(dotenvName(o.Key)) + len("=\n")
 	}
 	var b strings.Builder
-	for _, o := range outputs {
-		v := oneLine(dotenvSafe(o), max(0, min(dotenvValue, left)))
+	for i, o := range outputs {
+		room := min(dotenvValue, left)
+		if i == len(outputs)-1 { // nobody behind it needs the rest
+			room = left
+		}
+		v := oneLine(dotenvSafe(o), max(0, room))
 		left -= len(v)
 		b.WriteString(dotenvName(o.Key) + "=" + v + "\n")
 	}

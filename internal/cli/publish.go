@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/ci"
+	"github.com/bakegate/bakegate/internal/mark/sink"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/report"
@@ -23,6 +24,9 @@ import (
 func (l *loaded) warn() {
 	for _, w := range l.file.Warnings {
 		fmt.Fprintf(l.log(), "warning: %s\n", w)
+	}
+	if _, err := sink.ResourceAttributes(sink.Marker{}, l.plainVar(resourceVar)); err != nil {
+		fmt.Fprintf(l.log(), "warning: %v\n", err)
 	}
 }
 
@@ -83,7 +87,7 @@ func readBack(out string) (*report.Report, error) {
 func (l *loaded) publish(r report.Report, exit int) int {
 	var summary bytes.Buffer
 	errs := []error{r.Markdown(&summary), l.write("summary.md", summary.Bytes()), l.writeVerdict(r.Document())}
-	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r, l.inCheckout)}))
+	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: l.outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r, l.inCheckout)}))
 	if l.o.format == "json" {
 		b, err := r.Document().JSON()
 		_, werr := l.app.stdout.Write(b)
@@ -98,7 +102,7 @@ func (l *loaded) publish(r report.Report, exit int) int {
 }
 
 // outputs are the same on every platform.
-func outputs(r *report.Report) []ci.Output {
+func (l *loaded) outputs(r *report.Report) []ci.Output {
 	v := r.Verdict
 	out := []ci.Output{{Key: "verdict", Value: string(v.Name)}, {Key: "reason", Value: v.Reason}, {Key: "exit", Value: strconv.Itoa(v.Exit)},
 		{Key: "summary", Value: v.Summary}, {Key: "deploy_id", Value: r.Plan.DeployID}, {Key: "image", Value: pinned(r)},
@@ -112,7 +116,8 @@ func outputs(r *report.Report) []ci.Output {
 			target = release.Repository(g.Image) + "@" + g.Digest
 		}
 	}
-	return append(out, ci.Output{Key: "rollback_target", Value: target})
+	out = append(out, ci.Output{Key: "rollback_target", Value: target})
+	return append(out, l.telemetry(r)...)
 }
 
 func pinned(r *report.Report) string {

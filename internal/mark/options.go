@@ -36,13 +36,13 @@ func (s *Spec) Choose(kind string, decode func(any) error) error {
 	return nil
 }
 
-// TraceParent is the span that the deploy's own spans belong to, as W3C Trace Context: the deploy stage's where a tool shows the deploy as
-// a trace, else the one that the pipeline gave, unchanged. Of a marker it needs DeployID and TraceParent.
+// TraceParent is the span of the deploy stage, to which the spans of the deploy's own tools belong, as W3C Trace Context; "" where no tool
+// shows the deploy as a trace. Of a marker it needs DeployID and TraceParent.
 func (o Options) TraceParent(m sink.Marker) string {
 	for _, s := range o {
 		if t, ok := s.Sink.(sink.Tracer); ok {
 			return t.TraceParent(m, sink.Deploying)
 		}
 	}
-	return m.TraceParent
+	return ""
 }

@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"shop": startShop, "registry": startRegistry, "push": push, "grafana": startGrafana, "annotations": annotations,
-			"otlp": startOTLP, "spans": spans, "ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
+			"otlp": startOTLP, "spans": spans, "datadog": startDatadog, "changes": changes, "ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -264,6 +264,32 @@ func spans(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+var datadogs sync.Map // *testscript.TestScript -> *fake.Datadog
+
+// startDatadog starts a Datadog that takes events. $DATADOG is its address, $DD_API_KEY its key.
+func startDatadog(ts *testscript.TestScript, _ bool, _ []string) {
+	d := fake.NewDatadog("dd-0123456789abcdef")
+	ts.Defer(d.Close)
+	datadogs.Store(ts, d)
+	ts.Setenv("DATADOG", d.URL())
+	ts.Setenv("DD_API_KEY", "dd-0123456789abcdef")
+}
+
+// changes wants so many change events in Datadog, and writes the two sides of the last to a file: changes 1 [FILE].
+func changes(ts *testscript.TestScript, _ bool, args []string) {
+	d, _ := datadogs.Load(ts)
+	all := d.(*fake.Datadog).Changes()
+	if strconv.Itoa(len(all)) != args[0] {
+		ts.Fatalf("Datadog has %d change events, want %s: %+v", len(all), args[0], all)
+	}
+	if len(args) > 1 {
+		last := all[len(all)-1]
+		b, err := json.MarshalIndent(map[string]any{"title": last.Title, "prev": last.Attributes.PrevValue, "new": last.Attributes.NewValue}, "", "  ")
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(b, '\n'), 0o600))
+	}
 }
 
 // writeLedger puts a record into a ledger: ledger DIR KIND ID OFFSET VERDICT DIGEST; OFFSET from now.

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -91,6 +92,20 @@ func TestStoredRepliesFound(t *testing.T) {
 	}
 	if _, err := (&pagerduty{link: at("pagerduty/202.json", 202)}).Open(t.Context(), m); err != nil {
 		t.Errorf("pagerduty: %v", err)
+	}
+}
+
+// A change event that is refused is a warning beside the event of the deploy.
+func TestStoredRepliesOfChanges(t *testing.T) {
+	m := Marker{DeployID: "x", Changes: Configuration{Changes: []Change{{"a", "1", "2"}}}}
+	for status, want := range map[int]string{202: "", 400: "Missing required attribute in body"} {
+		file := fmt.Sprintf("datadog/change-%d.json", status)
+		d := &datadog{link: link{api: replay(t, "datadog/202.json", 202)}, intake: link{api: replay(t, file, status)}, options: datadogOptions{Changes: true}}
+		id, err := d.Open(t.Context(), m)
+		var w *Warning
+		if id != "6518687641234567890" || (err == nil) != (want == "") || want != "" && (!errors.As(err, &w) || !strings.Contains(w.Text, want)) {
+			t.Errorf("%s: %q %v", file, id, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type Marker struct {
 	Verdict     string    // "" in Open
 	Reason      string
 	Summary     string
-	Job         string    // the pipeline's name for the job
+	Job         string // the pipeline's name for the job
 	// TraceParent is the trace that the pipeline runs in (W3C Trace Context, the variable TRACEPARENT); "" if there is none.
 	TraceParent string
 	Stages      []Stage       // in Seal: what has run, in order

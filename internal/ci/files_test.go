@@ -30,15 +30,20 @@ func TestGitLab(t *testing.T) {
 	}
 }
 
-// GitLab expands variables in a dotenv value: a dollar must not reach it.
-func TestGitLabTakesNoDollar(t *testing.T) {
-	p, _ := platform(t, "GITLAB_CI", "true")
-	err := p.Publish(Result{Outputs: []Output{{"summary", "cost $CI_JOB_TOKEN more"}, {"rollback_command", "undo $SERVICE"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env")); s != "BAKEGATE_SUMMARY=cost CI_JOB_TOKEN more\nBAKEGATE_ROLLBACK_COMMAND=\n" {
-		t.Errorf("%q", s)
+// GitLab expands variables in a dotenv value: none must reach it, in either of their two ways of writing.
+func TestGitLabExpandsNothing(t *testing.T) {
+	for _, tt := range []struct{ summary, command, wantSummary, wantCommand string }{
+		{"cost $CI_JOB_TOKEN more", "undo $SERVICE", "cost CI_JOB_TOKEN more", ""},
+		{"cost %CI_JOB_TOKEN% and %a%b% more", "a=%C3%A9", "cost CI_JOB_TOKEN% and ab% more", ""},
+		{"3% vs 1% of 5%", "a=1%2C2%20%20x", "3% vs 1% of 5%", "a=1%2C2%20%20x"},
+	} {
+		p, _ := platform(t, "GITLAB_CI", "true")
+		if err := p.Publish(Result{Outputs: []Output{{"summary", tt.summary}, {"rollback_command", tt.command}}}); err != nil {
+			t.Fatal(err)
+		}
+		if s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env")); s != "BAKEGATE_SUMMARY="+tt.wantSummary+"\nBAKEGATE_ROLLBACK_COMMAND="+tt.wantCommand+"\n" {
+			t.Errorf("%q", s)
+		}
 	}
 }
 

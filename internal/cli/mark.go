@@ -92,7 +92,7 @@ func (s *session) marker(m step.Marker) sink.Marker {
 	for _, i := range m.Images {
 		images[i.Ref] = i.Digest
 	}
-	k := describe(s.recordPlan(), images)
+	k := markerOf(s.recordPlan(), images)
 	k.Started, k.Ended = m.Deploy.Started, m.Ended
 	k.Verdict, k.Reason, k.Summary = string(m.Verdict.Name), m.Verdict.Reason, m.Verdict.Summary
 	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed

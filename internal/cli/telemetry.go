@@ -30,7 +30,7 @@ type carried struct {
 
 // carries makes it of what the journal says, so that begin, finish and the deploy command give the same.
 func (l *loaded) carries(p record.Plan, images map[string]string) carried {
-	m := describe(p, images)
+	m := markerOf(p, images)
 	resource, _ := sink.ResourceAttributes(m, l.plainVar(resourceVar)) // warn told what is wrong with the job's
 	return carried{traceParent: l.file.Mark.TraceParent(m), resource: resource}
 }
@@ -44,8 +44,8 @@ func (l *loaded) telemetry(r *report.Report) []ci.Output {
 	return []ci.Output{{Key: "traceparent", Value: cmp.Or(c.traceParent, l.plainVar(traceParentVar))}, {Key: "otel_resource_attributes", Value: c.resource}}
 }
 
-// describe is what a marker says of the deploy before it has begun.
-func describe(p record.Plan, images map[string]string) sink.Marker {
+// markerOf is what a marker says of the deploy before it has begun.
+func markerOf(p record.Plan, images map[string]string) sink.Marker {
 	r := p.Release
 	m := sink.Marker{DeployID: p.DeployID, Service: r.Service, Environment: r.Environment, Version: r.Version, Image: r.Image, Digest: r.Digest,
 		Commit: r.Commit, Ref: r.Ref, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Job: r.Run.Job, TraceParent: p.TraceParent}

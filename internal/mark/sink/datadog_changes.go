@@ -89,8 +89,8 @@ func (d *datadog) changeEvent(m Marker) (e changeEvent, left int) {
 		Title: clean.Cut(mute(changeWords(m)), changeTitle), Message: changeMessage(m),
 		Attributes: changeAttributes{Author: changeParty{"bakegate", "automation"}, Metadata: changeMetadata(m), PrevValue: prev, NewValue: next,
 			Changed: changeParty{changedName(m), "configuration"}},
-		Tags: append(tags([]pair{{"deploy-id", deployTag(m)}, {"service", m.Service}, {"env", m.Environment}, {"version", m.Version}},
-			d.options.Tags, datadogTag), "source:bakegate")}
+		Tags: tags([]pair{{"deploy-id", deployTag(m)}, {"service", m.Service}, {"env", m.Environment}, {"version", m.Version}, {"source", "bakegate"}},
+			d.options.Tags, datadogTag)}
 	e.Tags = e.Tags[:min(len(e.Tags), changeTags)]
 	if name := clean.Cut(m.Actor, changeName); name != "" {
 		e.Attributes.Author = changeParty{name, "user"}

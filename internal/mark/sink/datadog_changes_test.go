@@ -48,7 +48,7 @@ func TestDatadogChanges(t *testing.T) {
 		}
 		c, a := all[0], all[0].Attributes
 		if c.Title != "configuration of checkout in production: 3 changes" || c.AggregationKey != m.DeployID || c.Timestamp != m.Started.UTC().Format("2006-01-02T15:04:05.000Z") ||
-			!slices.Equal(c.Tags, []string{"deploy-id:" + m.DeployID, "service:checkout", "env:production", "version:v2.4.0", "team:shop", "source:bakegate"}) {
+			!slices.Equal(c.Tags, []string{"deploy-id:" + m.DeployID, "service:checkout", "env:production", "version:v2.4.0", "source:bakegate", "team:shop"}) {
 			t.Errorf("%+v", c)
 		}
 		if a.Author != (fake.ChangeParty{Name: "ann", Type: "user"}) || a.Changed != (fake.ChangeParty{Name: "checkout/production", Type: "configuration"}) ||

@@ -144,27 +144,60 @@ func (r *replay) stretch(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// judge gives the past to the judge as it came, window by window.
-func (r *replay) judge(p Past, hs histories) Replayed {
-	spec := judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window)}
-	var befores []judge.History
-	var after [][]judge.Sample
+// trial is what one past deploy is judged by: the metrics, and behind them their groups.
+type trial struct {
+	spec   judge.DeploySpec
+	of     []int // of each: as shareGroups takes it
+	before []judge.History
+	after  [][]judge.Sample
+}
+
+func (r *replay) trial(p Past, hs histories) trial {
+	t := trial{spec: judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window)}}
+	add := func(m judge.MetricSpec, of int, before, after []judge.Sample) {
+		t.spec.Metrics, t.of = append(t.spec.Metrics, m), append(t.of, of)
+		t.before, t.after = append(t.before, judge.History{Before: before}), append(t.after, after)
+	}
 	for _, h := range hs.metrics {
 		m := h.metricSpec(r.spec(p, h))
-		spec.Metrics, spec.WarmUp = append(spec.Metrics, m), max(spec.WarmUp, m.WarmUp)
-		befores = append(befores, judge.History{Before: r.before(p, h)})
-		after = append(after, h.between(spec.Start, spec.End))
+		t.spec.WarmUp = max(t.spec.WarmUp, m.WarmUp)
+		add(m, whole, r.before(p, h, h.samples), between(h.samples, t.spec.Start, t.spec.End))
 	}
-	v, at := decided(newDeploy(spec, befores), after, spec.End)
+	for i, h := range hs.metrics {
+		for _, g := range h.split.all() {
+			m := t.spec.Metrics[i]
+			m.Name = g.Name
+			before, after := r.before(p, h, h.split.samples(g)), between(h.split.samples(g), t.spec.Start, t.spec.End)
+			if len(before) > 0 || len(m.Limits) > 0 && len(after) > 0 {
+				add(m, i, before, after)
+			}
+		}
+	}
+	shareGroups(t.spec.Metrics, t.of)
+	return t
+}
+
+// judge gives the past to the judge as it came, window by window.
+func (r *replay) judge(p Past, hs histories) Replayed {
+	t := r.trial(p, hs)
+	v, at := decided(newDeploy(t.spec, t.before), t.after, t.spec.End)
 	out := Replayed{Past: p, At: at, Why: v.Sentence, Verdict: map[judge.Status]string{judge.Fail: ReplayRollback, judge.Pass: ReplayPass}[v.Status]}
 	if out.Verdict == "" {
 		out.Verdict = ReplayInconclusive
 	}
+	for i, m := range t.spec.Metrics {
+		if t.of[i] == whole {
+			out.Metrics = append(out.Metrics, alone(m.Spec, t.before[i].Before, t.after[i], at, v))
+			hs.metrics[i].untold(&out, i)
+			continue
+		}
+		if v.Status == judge.Fail && v.Metric == m.Name { // the worst group is what the metric came to
+			out.Metrics[t.of[i]].Status, out.Metrics[t.of[i]].Sentence = judge.Fail, v.Sentence
+			v.Metric = out.Metrics[t.of[i]].Metric
+		}
+	}
 	if v.Metric != "" {
 		out.By = []string{v.Metric}
-	}
-	for i, m := range spec.Metrics {
-		out.Metrics = append(out.Metrics, alone(m.Spec, befores[i].Before, after[i], at, v))
 	}
 	for _, j := range out.Metrics {
 		if j.Metric == v.Metric && j.Sentence != "" {
@@ -172,6 +205,18 @@ func (r *replay) judge(p Past, hs histories) Replayed {
 		}
 	}
 	return out
+}
+
+// untold takes a pass back where the groups of a metric cannot be told apart.
+func (h *history) untold(out *Replayed, i int) {
+	if h.split == nil || out.Verdict == ReplayRollback {
+		return
+	}
+	if t := h.split.groups.trouble(); t != nil {
+		j := &out.Metrics[i]
+		out.Verdict, out.Why, out.By = ReplayInconclusive, h.Name+": "+t.text, []string{h.Name}
+		j.Status, j.Reason, j.Sentence = judge.Unknown, t.reason, out.Why
+	}
 }
 
 // decided has all metrics judged together, and says when that was decided.
@@ -219,7 +264,7 @@ func (r *replay) spec(p Past, h *history) judge.Spec {
 }
 
 // before is the baseline of a metric.
-func (r *replay) before(p Past, h *history) []judge.Sample {
+func (r *replay) before(p Past, h *history, samples []judge.Sample) []judge.Sample {
 	if !h.compares() {
 		return nil
 	}
@@ -229,8 +274,8 @@ func (r *replay) before(p Past, h *history) []judge.Sample {
 	if h.back() > 0 {
 		b.shift = p.Started.Add(-o.Baseline.Gap).Sub(to)
 	}
-	b.samples = leaveOut(h.between(from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
-	return b.moved()
+	b.samples = leaveOut(between(samples, from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
+	return b.moved(nil)
 }
 
 // others are the deploys around this one, which are no baseline.
@@ -250,16 +295,23 @@ type history struct {
 	queries []metric.Query
 	counts  counts
 	samples []judge.Sample
+	split   *split // nil without groups
 }
 
 // between gives the samples that lie in [from, to).
-func (h *history) between(from, to time.Time) []judge.Sample {
-	i, _ := slices.BinarySearchFunc(h.samples, from, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
+func between(samples []judge.Sample, from, to time.Time) []judge.Sample {
+	i, _ := slices.BinarySearchFunc(samples, from, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
 	j := i
-	for j < len(h.samples) && !h.samples[j].To.After(to) {
+	for j < len(samples) && !samples[j].To.After(to) {
 		j++
 	}
-	return slices.Clone(h.samples[i:j])
+	return slices.Clone(samples[i:j])
+}
+
+// forget drops the samples that lie before a time, save the last of them.
+func forget(samples []judge.Sample, before time.Time) []judge.Sample {
+	i, _ := slices.BinarySearchFunc(samples, before, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
+	return slices.Delete(samples, 0, max(0, i-1))
 }
 
 // histories are those of all metrics, all known up to the same time.
@@ -290,6 +342,9 @@ func (r *replay) histories(begin time.Time) histories {
 		}
 		sel := &selection{bad: string(m.Bad), total: string(m.Total)}
 		h := &history{Metric: m, queries: m.Queries(r.Vars), counts: m.counts(g, true, sel)}
+		if m.By != "" {
+			h.split = newSplit(newGroups(m), m, g, true)
+		}
 		f.metrics, hs.metrics = append(f.metrics, h), append(hs.metrics, h)
 	}
 	return hs
@@ -308,8 +363,11 @@ func (hs histories) cursor() time.Time {
 
 func (hs histories) forget(before time.Time) {
 	for _, h := range hs.metrics {
-		i, _ := slices.BinarySearchFunc(h.samples, before, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
-		h.samples = slices.Delete(h.samples, 0, max(0, i-1))
+		h.samples = forget(h.samples, before)
+		for _, g := range h.split.all() {
+			p := h.split.part(g)
+			p.samples = forget(p.samples, before)
+		}
 	}
 }
 
@@ -367,6 +425,7 @@ func (f *feed) take(got []metric.Series, of map[string]*history, to time.Time) {
 	}
 	for _, h := range f.metrics {
 		h.samples = append(h.samples, h.counts.add(series[h], f.at, to).samples...)
+		h.split.add(series[h], f.at, to, slices.Clone, func(*group, []judge.Sample) {})
 	}
 	f.chunks.got(points)
 	f.at = to

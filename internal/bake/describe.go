@@ -43,6 +43,9 @@ func (b *bake) describe(m Metric) string {
 	if m.compares() {
 		s += ", compared with " + short(b.Options.Baseline.Window) + map[string]string{"before": " before the deploy", "yesterday": " up to the same time yesterday", "last-week": " up to the same time last week"}[m.Compare]
 	}
+	if m.By != "" {
+		s += ", each " + clean.Text(m.By) + " by itself too"
+	}
 	if m.Control != nil {
 		s += ", beside its control"
 	}

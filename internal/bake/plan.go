@@ -61,6 +61,7 @@ type Event struct {
 	At        time.Time
 	Kind      EventKind
 	Metric    string
+	Of        string // the metric that Metric is a group of; "" where it is none
 	Samples   []judge.Sample
 	Judgement *judge.Judgement
 	From, To  time.Time

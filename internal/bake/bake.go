@@ -365,7 +365,7 @@ func (b *bake) result(ctx context.Context, state serving) Result {
 
 // pending reports whether a single look came too early to say anything.
 func (b *bake) pending(state serving) bool {
-	if !b.Once || slices.ContainsFunc(b.watches, func(w *watch) bool { return w.hasFailed() || w.hasFailedGroup() != nil }) {
+	if !b.Once || slices.ContainsFunc(b.watches, func(w *watch) bool { return w.hasFailed() || w.failedGroup() != nil }) {
 		return false
 	}
 	return state == notYet || slices.ContainsFunc(b.sources, func(s *source) bool { return s.history && !s.complete() && !s.late() })

@@ -20,7 +20,7 @@ func (b *bake) conclude(r *Result) {
 		if w.hasFailed() {
 			decided = w.Name
 		}
-		if g := w.hasFailedGroup(); g != nil {
+		if g := w.failedGroup(); g != nil {
 			decided = g.Name
 		}
 	}

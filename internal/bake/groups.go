@@ -111,7 +111,7 @@ func (gs *groups) trouble() *trouble {
 	defer gs.mu.Unlock()
 	by := gs.metric.By
 	for _, id := range slices.Sorted(maps.Keys(gs.asked)) {
-		if c := gs.asked[id]; c.labelled == 0 {
+		if c := gs.asked[id]; c.labelled == 0 && !ofControl(id) {
 			return &trouble{reasonGroups, fmt.Sprintf("none of the %d series of %s has the label %s, by which they are to be grouped: %s", c.series, id, by, gs.have()),
 				"take a label from these, or have the query keep it (sum by, GROUP BY, FACET, by {...})"}
 		}
@@ -124,6 +124,27 @@ func (gs *groups) trouble() *trouble {
 }
 
 const reasonGroups = "groups"
+
+// uncontrolled reports whether the control's series do not have the label.
+func (gs *groups) uncontrolled() bool {
+	if gs == nil {
+		return false
+	}
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for id, c := range gs.asked {
+		if ofControl(id) && c.labelled == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ofControl reports whether a query is one of a control.
+func ofControl(id string) bool {
+	name, _, _ := strings.Cut(id, ".")
+	return strings.HasSuffix(name, controlSuffix)
+}
 
 func (gs *groups) have() string {
 	if len(gs.labels) == 0 {

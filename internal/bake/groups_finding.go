@@ -31,7 +31,7 @@ func (w *watch) concludeGroups(over bool, v judge.Verdict) (fs []verdict.Finding
 	for _, g := range w.groups.all() {
 		j := g.failed
 		if j == nil && over && v.Status == judge.Fail && v.Metric == g.Name {
-			j = new(w.failedGroup(g, v))
+			j = new(w.decidedBy(g, v))
 			w.tell(Event{Kind: EventJudgement, Metric: g.Name, Of: w.Name, Judgement: j, Text: judgementText(*j)})
 		}
 		if j != nil {

@@ -70,14 +70,14 @@ func (w *watch) decidesByGroup(v judge.Verdict) {
 		if g.Name != v.Metric || g.failed != nil {
 			continue
 		}
-		j := w.failedGroup(g, v)
+		j := w.decidedBy(g, v)
 		g.failed, w.dependency = &j, v.Reason != ""
 		w.tell(Event{Kind: EventJudgement, Metric: g.Name, Of: w.Name, Judgement: &j, Text: judgementText(j)})
 	}
 }
 
-// failedGroup is the judgement of the group that decided, in the words of all together.
-func (w *watch) failedGroup(g *group, v judge.Verdict) judge.Judgement {
+// decidedBy is the judgement of the group that decided, in the words of all together.
+func (w *watch) decidedBy(g *group, v judge.Verdict) judge.Judgement {
 	var j judge.Judgement
 	if g.index < len(v.Metrics) {
 		j = v.Metrics[g.index]
@@ -87,7 +87,7 @@ func (w *watch) failedGroup(g *group, v judge.Verdict) judge.Judgement {
 }
 
 // failedGroup is the group because of which the deploy is rolled back, nil for none.
-func (w *watch) hasFailedGroup() *group {
+func (w *watch) failedGroup() *group {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, g := range w.groups.all() {

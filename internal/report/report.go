@@ -17,6 +17,7 @@ import (
 // Samples is the data of a baseline or sample entry.
 type Samples struct {
 	Metric  string         `json:"metric"`
+	Of      string         `json:"of,omitempty"` // the metric of which Metric is a group
 	Samples []judge.Sample `json:"samples"`
 }
 
@@ -29,7 +30,8 @@ type Report struct {
 	Markers    []record.Marker
 	Baseline   map[string][]judge.Sample
 	Samples    map[string][]judge.Sample
-	Metrics    []string // in the order in which they were first seen
+	Metrics    []string          // in the order in which they were first seen
+	Groups     map[string]string // of these, the groups: whose
 	Judgements map[string]judge.Judgement
 	Gaps       []record.Gap
 	Images     map[string]string // reference -> verified digest
@@ -42,7 +44,7 @@ type Report struct {
 
 // From reads a journal's entries. What an earlier attempt of the same command found is replaced by what the later one found.
 func From(entries []record.Entry) (*Report, error) {
-	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{},
+	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{}, Groups: map[string]string{},
 		Judgements: map[string]judge.Judgement{}, Images: map[string]string{}}
 	b := builder{r: r}
 	for i, e := range entries {
@@ -171,7 +173,9 @@ func (b *builder) samples(data []byte, to map[string][]judge.Sample) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
-	b.seen(s.Metric)
+	if b.seen(s.Metric); s.Of != "" {
+		b.r.Groups[s.Metric] = s.Of
+	}
 	have := to[s.Metric]
 	for _, n := range s.Samples {
 		if k := len(have); k > 0 && !n.From.After(have[k-1].From) {

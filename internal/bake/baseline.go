@@ -67,8 +67,7 @@ func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *b
 	}
 	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
 	if !history { // it knows only what it was asked for before the deploy
-		b := &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true, exclude: exclude, split: newSplit(gs, m, grid{from, p.Options.Step}, false)}
-		return b
+		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true, exclude: exclude, split: newSplit(gs, m, grid{from, p.Options.Step}, false)}
 	}
 	g := grid{from, step}
 	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), split: newSplit(gs, m, g, true), shift: shift}

@@ -49,7 +49,8 @@ func (w *watch) concludeGroups(over bool, v judge.Verdict) (fs []verdict.Finding
 		f.Check += "/" + w.By
 		return append(fs, w.told(f)), js
 	}
-	if f := found.finding(); over && f.Summary != "" {
+	unknown := w.compares() && !w.hasBefore() && len(w.spec.Limits) == 0 // and so says the metric itself
+	if f := found.finding(); over && !unknown && f.Summary != "" {
 		fs = append(fs, w.told(f))
 	}
 	return fs, js

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/verdict"
@@ -350,10 +352,44 @@ func TestBacktestOfGroups(t *testing.T) {
 func TestShareGroups(t *testing.T) {
 	specs := []judge.MetricSpec{{Weight: 3}, {}, {Weight: 3}, {Weight: 3}, {Weight: 3}}
 	parts := shareGroups(specs, []int{whole, whole, 0, 0, unjudged})
-	if specs[0].Weight != 1.5 || specs[1].Weight != 1 || specs[2].Weight != 0.75 || specs[3].Weight != 0.75 || specs[2].Among != 2 || specs[0].Among != 0 {
+	if specs[0].Weight != 1.5 || specs[1].Weight != 1 || specs[2].Weight != 0.75 || specs[3].Weight != 0.75 || specs[2].Among != 2 || specs[0].Among != 0 || specs[4].Among == 0 {
 		t.Errorf("got %+v", specs)
 	}
 	if parts[0] != 0.5 || parts[1] != 1 || parts[2] != 0.25 {
 		t.Errorf("got %v", parts)
 	}
+}
+
+// A first deploy has nothing to compare with: the metric says so, and its groups say nothing else.
+func TestGroupsOfAFirstDeploy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := zone{name: "a", rate: 100, bad: 0.001, later: 0.001, from: 10 * time.Second}
+		r := Run(t.Context(), groupsPlan(zones(time.Now(), first), byZone))
+		if text := told(r.Findings); len(r.Findings) != 1 || !strings.Contains(text, "unknown bake/errors (no-baseline)") {
+			t.Error(text)
+		}
+	})
+}
+
+// Whatever a label holds, its group has a name that is safe to print, and under which a later process finds it again.
+func FuzzGroupNames(f *testing.F) {
+	for _, s := range []string{"eu-west-1a", "", " ", "\x1b[31m", "a in zone b", strings.Repeat("x", 500), "\xff\xfe", "a\nb"} {
+		f.Add(s, s+"2")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		gs := newGroups(byZone)
+		for _, value := range []string{a, b, a} {
+			g := gs.of(metric.Series{Query: "errors.bad", Labels: map[string]string{"zone": value}})
+			if g == nil {
+				continue
+			}
+			known, ok := strings.CutPrefix(g.Name, byZone.prefix())
+			if !ok || gs.named(known) != g || clean.Text(g.Name) != g.Name || len(g.Name) > 500 {
+				t.Errorf("%q: the group is %q", value, g.Name)
+			}
+		}
+		if n := len(gs.all()); n > 2 {
+			t.Errorf("%d groups of two values", n)
+		}
+	})
 }

@@ -42,7 +42,10 @@ func (w *watch) giveGroups() {
 	}
 	for _, g := range all {
 		p := w.split.parts[g]
-		if p == nil || p.given == len(p.samples) || p.counts.trouble() != nil {
+		if p == nil || p.given == len(p.samples) {
+			continue
+		}
+		if t := p.counts.trouble(); t != nil && t.reason != judge.NoData { // nothing came since an earlier process
 			continue
 		}
 		w.joint.observe(g.index, w.control, p.samples[p.given:])
@@ -81,6 +84,9 @@ func (w *watch) decidedBy(g *group, v judge.Verdict) judge.Judgement {
 	var j judge.Judgement
 	if g.index < len(v.Metrics) {
 		j = v.Metrics[g.index]
+	}
+	if all := total(w.before.of(g)); w.kind() == judge.Proportion && all.Total > 0 {
+		j.Before = judge.Rate{Value: all.Bad / all.Total, Events: all.Bad, Total: all.Total}
 	}
 	j.Metric, j.Status = g.Name, judge.Continue
 	return *w.kinded(new(w.dated(inView(j, v))))

@@ -219,13 +219,14 @@ func shareGroups(specs []judge.MetricSpec, of []int) []float64 {
 		n[w]++
 	}
 	for i := range specs {
+		parts[i] = 1
 		switch g := n[of[i]]; {
 		case of[i] >= 0:
 			specs[i].Among, parts[i] = g, 0.5/float64(g)
+		case of[i] == unjudged:
+			specs[i].Among = 1
 		case of[i] == whole && n[i] > 0:
 			parts[i] = 0.5
-		default:
-			parts[i] = 1
 		}
 		specs[i].Weight = cmp.Or(specs[i].Weight, 1) * parts[i]
 	}

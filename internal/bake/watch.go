@@ -89,26 +89,25 @@ func (w *watch) closed(complete time.Time) time.Time {
 func (w *watch) count(series []metric.Series, edge time.Time) {
 	w.counts.scraped(w.arrival.interval)
 	w.split.scraped(w.arrival.interval)
-	b := w.counts.add(series, w.cursor, edge)
-	kind := EventSample
-	if w.warm {
-		kind = EventBaseline
-	}
-	w.split.add(series, w.cursor, edge, w.unseen, func(g *group, fresh []judge.Sample) {
-		w.tell(Event{Kind: kind, Metric: w.split.name(g), Of: w.Name, Samples: fresh})
-	})
+	from := w.cursor
+	b := w.counts.add(series, from, edge)
 	w.cursor = edge
-	fresh := w.unseen(b.samples)
 	for _, e := range b.empty {
 		if e.From = later(e.From, w.known); e.From.Before(e.To) {
 			w.empty = joinInterval(w.empty, e)
 		}
 	}
-	if len(fresh) == 0 {
-		return
+	kind := EventSample
+	if w.warm {
+		kind = EventBaseline
 	}
-	w.samples = append(w.samples, fresh...)
-	w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
+	if fresh := w.unseen(b.samples); len(fresh) > 0 {
+		w.samples = append(w.samples, fresh...)
+		w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
+	}
+	w.split.add(series, from, edge, w.unseen, func(g *group, fresh []judge.Sample) {
+		w.tell(Event{Kind: kind, Metric: w.split.name(g), Of: w.Name, Samples: fresh})
+	})
 }
 
 // unseen is what of the samples no earlier process counted.

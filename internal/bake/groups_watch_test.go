@@ -201,6 +201,19 @@ func TestGroupsInALook(t *testing.T) {
 	})
 }
 
+// What is wrong with the label is told before the deploy.
+func TestGroupsInAGlance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if fs := Glance(t.Context(), groupsPlan(zones(time.Now(), steady("a", 100)), byZone)); len(fs) != 0 {
+			t.Errorf("got %s", told(fs))
+		}
+		fs := Glance(t.Context(), groupsPlan(zones(time.Now(), zone{rate: 100, bad: 0.01}), byZone))
+		if len(fs) != 1 || !strings.Contains(told(fs), "has the label zone") {
+			t.Errorf("without zones: got %s", told(fs))
+		}
+	})
+}
+
 func TestBacktestOfGroups(t *testing.T) {
 	now := time.Now().Truncate(time.Minute)
 	b := zones(now.Add(-3*time.Hour), steady("a", 100), worsening("b", 1, 0.15), steady("c", 100))

@@ -97,12 +97,7 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 		l.wrong("%s; %s", t.text, t.hint)
 		return l.live
 	}
-	var own []metric.Series
-	for _, s := range all {
-		if slices.ContainsFunc(l.Queries(l.plan.Vars), func(q metric.Query) bool { return q.ID == s.Query }) {
-			own = append(own, s)
-		}
-	}
+	own := l.own(all, l.plan.Vars)
 	l.points(own)
 	c := l.counts(l.grid, true, &selection{bad: string(l.Bad), total: string(l.Total)})
 	samples := c.add(own, l.grid.start, end).samples
@@ -116,6 +111,17 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 		l.groups(own, end)
 	}
 	return l.live
+}
+
+// own are the series that the metric's queries selected.
+func (m Metric) own(all []metric.Series, vars map[string]string) (own []metric.Series) {
+	qs := m.Queries(vars)
+	for _, s := range all {
+		if slices.ContainsFunc(qs, func(q metric.Query) bool { return q.ID == s.Query }) {
+			own = append(own, s)
+		}
+	}
+	return own
 }
 
 // groups says what each group shows.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -221,7 +222,7 @@ func (v *validator) by(path, kind string, m *bake.Metric, src metric.Source) {
 	case !v.has(at) || !v.fine(at):
 	case kind == "expr":
 		v.at(at, "name counters, or use gauge: for an expression that keeps the label", "an expression is one value: it has no groups")
-	case strings.TrimSpace(m.By) == "" || strings.ContainsAny(m.By, " ,{}\"'$"):
+	case m.By == "" || len(m.By) > 200 || clean.Text(m.By) != m.By || strings.ContainsAny(m.By, " ,{}\"'$"):
 		v.at(at, "", "got %s, want the name of one label, e.g. zone", v.shown(at))
 	case m.By == "le" || m.By == "__name__":
 		v.at(at, "zone, region and cluster are usual", "%s tells the parts of one metric apart, not groups", v.shown(at))

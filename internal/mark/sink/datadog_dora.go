@@ -74,16 +74,11 @@ func (d *datadog) dora(ctx context.Context, m Marker) error {
 
 // git is the commit, where Datadog can use it: a full one, with the address of the repository.
 func (m Marker) git() *doraGit {
-	repository := m.Repository
-	if !strings.Contains(repository, "://") { // owner/name: the host is that of the pipeline's run
-		if u, err := url.Parse(m.link()); err == nil && u.Host != "" && strings.Contains(u.Path, repository) {
-			repository = "https://" + u.Host + "/" + repository
-		}
-	}
-	if m.Repository == "" || !strings.Contains(repository, "://") || !doraCommit.MatchString(m.Commit) {
+	repository := m.repositoryURL()
+	if repository == "" || !doraCommit.MatchString(m.Commit) {
 		return nil
 	}
-	return &doraGit{CommitSHA: m.Commit, RepositoryURL: clean.Cut(repository, 500)}
+	return &doraGit{CommitSHA: m.Commit, RepositoryURL: repository}
 }
 
 // keyed are the tags that are key:value; DORA refuses others.

@@ -95,6 +95,13 @@ func (s *session) marker(m step.Marker) sink.Marker {
 	k := markerOf(s.recordPlan(), images)
 	k.Started, k.Ended = m.Deploy.Started, m.Ended
 	k.Verdict, k.Reason, k.Summary = string(m.Verdict.Name), m.Verdict.Reason, m.Verdict.Summary
+	if m.Verdict.Name == verdict.NamePass {
+		failed, rollback := record.Remedied(s.here(), k.DeployID, k.Digest)
+		for _, r := range failed {
+			k.Remedied = append(k.Remedied, r.DeployID)
+		}
+		k.Rollback = rollback
+	}
 	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed
 		k.Started = s.began
 	}

@@ -29,6 +29,8 @@ type Marker struct {
 	TraceParent string
 	Stages      []Stage       // in Seal: what has run, in order
 	Changes     Configuration // what diff found
+	Remedied    []string      // in Seal of a deploy that is good: the ids of those that failed before it, since the last good one
+	Rollback    bool          // this deploy brings back what was good before
 }
 
 // Stage is one stage of the run: preflight, verify, diff, warm, mark, deploy or bake.

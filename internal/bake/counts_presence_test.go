@@ -7,8 +7,8 @@ import (
 	"github.com/bakegate/bakegate/internal/bake/metric"
 )
 
-// steady counts 10 requests each 15 s, between two seconds.
-func steady(pod string, from, to float64) metric.Series {
+// reporting counts 10 requests each 15 s, between two seconds.
+func reporting(pod string, from, to float64) metric.Series {
 	var vs []float64
 	for s := from; s < to; s += 15 {
 		vs = append(vs, 10*(s-from)/15)
@@ -35,7 +35,7 @@ func absence(series []metric.Series, calls int) (n int, first float64) {
 }
 
 func TestPresence(t *testing.T) {
-	unnamed := steady("", 0, 600)
+	unnamed := reporting("", 0, 600)
 	delete(unnamed.Labels, "pod")
 	for _, c := range []struct {
 		name   string
@@ -43,14 +43,14 @@ func TestPresence(t *testing.T) {
 		n      int
 		first  float64
 	}{
-		{"both are there", []metric.Series{steady("a", 0, 1200), steady("b", 0, 1200)}, 0, 0},
-		{"one misses a scrape", []metric.Series{steady("a", 0, 1200), steady("b", 0, 600), steady("b", 615, 1200)}, 0, 0},
-		{"one is silent for a while", []metric.Series{steady("a", 0, 1200), steady("b", 0, 600), steady("b", 720, 1200)}, 7, 630},
-		{"one is gone", []metric.Series{steady("a", 0, 1200), steady("b", 0, 600)}, 14, 630},
-		{"one is replaced, and stays for a moment", []metric.Series{steady("a", 0, 1200), steady("b", 0, 600), steady("c", 570, 1200)}, 0, 0},
-		{"one of two series of a process ends", []metric.Series{steady("a", 0, 1200), steady("a", 0, 600)}, 0, 0},
-		{"nobody says which process", []metric.Series{steady("a", 0, 1200), unnamed}, 0, 0},
-		{"the backend took the differences", []metric.Series{steady("a", 0, 1200), deltas(steady("b", 0, 600))}, 0, 0},
+		{"both are there", []metric.Series{reporting("a", 0, 1200), reporting("b", 0, 1200)}, 0, 0},
+		{"one misses a scrape", []metric.Series{reporting("a", 0, 1200), reporting("b", 0, 600), reporting("b", 615, 1200)}, 0, 0},
+		{"one is silent for a while", []metric.Series{reporting("a", 0, 1200), reporting("b", 0, 600), reporting("b", 720, 1200)}, 7, 630},
+		{"one is gone", []metric.Series{reporting("a", 0, 1200), reporting("b", 0, 600)}, 14, 630},
+		{"one is replaced, and stays for a moment", []metric.Series{reporting("a", 0, 1200), reporting("b", 0, 600), reporting("c", 570, 1200)}, 0, 0},
+		{"one of two series of a process ends", []metric.Series{reporting("a", 0, 1200), reporting("a", 0, 600)}, 0, 0},
+		{"nobody says which process", []metric.Series{reporting("a", 0, 1200), unnamed}, 0, 0},
+		{"the backend took the differences", []metric.Series{reporting("a", 0, 1200), deltas(reporting("b", 0, 600))}, 0, 0},
 	} {
 		for _, calls := range []int{1, 8, 40} {
 			if n, first := absence(c.series, calls); n != c.n || first != c.first {

@@ -19,7 +19,7 @@ func isTable(name string) bool { return strings.Contains(name, "/test/service") 
 // readTable gives a series for each column that moves. A row that is labelled is odd for all of them.
 func readTable(name, path string, b []byte) (all []series, err error) {
 	rows, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
-	if err != nil {
+	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the times are not told

@@ -18,7 +18,7 @@ type setting struct {
 
 // settings are bakegate at several alphas, and Mann-Whitney as Kayenta has it, with more confidence, and with a least effect.
 func settings() (all []*setting) {
-	for _, alpha := range []float64{0.001, defaultAlpha, 0.03, 0.1, 0.2} {
+	for _, alpha := range []float64{0.001, defaultAlpha, 0.03, 0.1} {
 		all = append(all, &setting{rule: "bakegate", strict: fmt.Sprintf("alpha %g", alpha), ours: true, says: func(r reading, d deploy, f float64) bool {
 			return play(learn(r, d, alpha), r.samples(d.after, f)).Status == judge.Fail
 		}})

@@ -32,8 +32,7 @@ const (
 	levelSteps = 4
 	nearPast   = 3600.0 // s before the deploy that are "now"
 	nearMargin = 1.5    // as much again by half is no harm by itself
-	nearMore   = 1.1    // of what history shows: it shows one day
-	nearPart   = 0.98   // of history: one incident in it is an incident
+	nearMore   = 1.25   // of what history shows: it shows one day, and the next has moments of its own
 )
 
 // streak is how long a gauge has been beyond a bound, now.
@@ -122,22 +121,21 @@ func (t *track) soon(lows []float64, window float64) float64 {
 		y, n := t.sum(at-nearPast, at)
 		return y / n // NaN where there is nothing
 	}
-	var rises []float64
+	rise, known := 0.0, 0
 	for i := 0; i < len(lows); i += max(1, len(lows)/moments) {
 		at, top := t.obs[i].From, 0.0
 		for k := i; k < len(lows) && t.obs[k].From < at+window; k++ {
 			top = math.Max(top, lows[k])
 		}
 		if m := mean(at); m > 0 {
-			rises = append(rises, top/m)
+			rise, known = math.Max(rise, top/m), known+1
 		}
 	}
 	now := mean(t.obs[len(t.obs)-1].To)
-	if len(rises) < moments/3 || !(now > 0) {
+	if known < moments/3 || !(now > 0) {
 		return 0
 	}
-	sort.Float64s(rises)
-	return now * math.Max(nearMargin, nearMore*rises[int(nearPart*float64(len(rises)-1))])
+	return now * math.Max(nearMargin, nearMore*rise)
 }
 
 // longestAbove is the longest streak beyond a bound, s.

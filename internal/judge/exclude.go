@@ -7,9 +7,9 @@ import (
 
 // suspicious is the evidence, in nats, at which a metric that is not proved to be worse is not passed either.
 const (
-	suspicious      = 0.2 // of one metric
-	suspiciousTotal = 0.0 // of all together
-	goneShare       = 0.1 // of the window
+	suspicious      = 0.2  // of one metric
+	suspiciousTotal = 1e-6 // of all together: 0, but for rounding
+	goneShare       = 0.1  // of the window
 )
 
 // conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.

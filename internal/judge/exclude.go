@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // suspicious is the evidence, in nats, at which a metric that is not proved to be worse is not passed either.
@@ -36,6 +37,7 @@ func (d *Deploy) conclude(v *Verdict, g gathered) {
 	case v.Status == Pass && g.total > suspiciousTotal: // whoever looks worst tells it
 		v.Status, v.Reason, v.Metric = Unknown, Unproved, g.top.spec.Name
 		v.Sentence = v.Metric + ": all metrics together look worse than they were, this one most, and that is not proved"
+		v.Metrics[slices.Index(d.metrics, g.top)].conclude(Unproved, 0, v.Sentence)
 	case v.Status == Pass:
 		v.Sentence = "harm is excluded"
 	}

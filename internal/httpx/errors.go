@@ -111,6 +111,7 @@ func (c *Client) words(ctx context.Context, err, bare error) string {
 	var authority x509.UnknownAuthorityError
 	var ca *caError
 	var token *tokenError
+	var unsigned *signError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err().Error()
@@ -118,6 +119,8 @@ func (c *Client) words(ctx context.Context, err, bare error) string {
 		return clean.Text(ca.Error())
 	case errors.As(err, &token):
 		return c.safe(token.Error())
+	case errors.As(err, &unsigned):
+		return c.safe(unsigned.Error())
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", c.remote.Timeout)
 	case plainHTTP(err):

@@ -63,7 +63,8 @@ func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error)
 func transient(ctx context.Context, resp *http.Response, err error) bool {
 	var ca *caError
 	var token *tokenError
-	if errors.As(err, &ca) || plainHTTP(err) || errors.As(err, &token) && token.final() {
+	var unsigned *signError
+	if errors.As(err, &ca) || errors.As(err, &unsigned) || plainHTTP(err) || errors.As(err, &token) && token.final() {
 		return false
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -83,7 +84,8 @@ func unsent(err error) bool {
 	var op *net.OpError
 	var ca *caError
 	var token *tokenError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca) || errors.As(err, &token)
+	var unsigned *signError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca) || errors.As(err, &token) || errors.As(err, &unsigned)
 }
 
 func plainHTTP(err error) bool {

@@ -105,6 +105,12 @@ var conformance = []adapter{
 		files: map[string]string{"success": "raw", "null": "-"},
 	},
 	{
+		name: "prometheus", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) { return managedAt(r) },
+		query: Query{Kind: Counter, Text: `x{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
+		files: map[string]string{"success": "raw", "null": "-"},
+	},
+	{
 		name: "scrape", points: 1, ext: "txt", kind: "text/plain", small: "# " + strings.Repeat("x", 500) + "\n",
 		build: func(r httpx.Remote) (Source, error) {
 			r.URL += "/metrics"

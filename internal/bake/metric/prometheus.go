@@ -27,6 +27,10 @@ type PrometheusOptions struct {
 	Lookback time.Duration `yaml:"lookback"`
 	// ScrapeInterval is what $rate_interval is made of, default 30s: max(4 intervals, step + interval), as Grafana does.
 	ScrapeInterval time.Duration `yaml:"scrape-interval"`
+	// SigV4 signs the requests with the job's AWS credentials, for Amazon Managed Service for Prometheus.
+	SigV4 *SigV4Options `yaml:"sigv4"`
+	// Google asks Google Cloud Managed Service for Prometheus with the job's Google credentials.
+	Google *GoogleOptions `yaml:"google"`
 }
 
 const (
@@ -40,6 +44,8 @@ const (
 
 type prometheus struct {
 	http    *http.Client
+	method  string
+	signer  httpx.Signer        // nil: none is needed, or there is no environment yet
 	redact  func(string) string // the block's secrets, which a server may give back
 	base    string
 	options PrometheusOptions
@@ -54,20 +60,22 @@ func buildPrometheus(decode func(any) error) (Source, error) {
 }
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
-	auth, err := login{o.Token, o.Username, o.Password}.options()
-	if err != nil {
-		return nil, err
-	}
 	if o.Lookback < 0 || o.ScrapeInterval <= 0 {
 		return nil, errors.New("lookback and scrape-interval are durations above 0")
 	}
-	// One more try: the bake asks again at the next step anyway, and nothing is lost meanwhile.
-	opts := []httpx.Option{httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1)}
-	c, err := httpx.New(o.Remote, append(opts, auth...)...)
+	p := &prometheus{options: o, method: http.MethodPost}
+	opts, err := p.auth()
 	if err != nil {
 		return nil, err
 	}
-	return &prometheus{http: c.HTTP(), redact: c.Redact, base: c.URL(), options: o}, nil
+	// One more try: the bake asks again at the next step anyway, and nothing is lost meanwhile.
+	opts = append(opts, httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1))
+	c, err := httpx.New(p.options.Remote, opts...)
+	if err != nil {
+		return nil, err
+	}
+	p.http, p.redact, p.base = c.HTTP(), c.Redact, c.URL()
+	return p, nil
 }
 
 // Traits implements Source.
@@ -150,7 +158,7 @@ func (p *prometheus) readRaw(ctx context.Context, vs *parser.VectorSelector, w w
 // the accumulator drops the one sample too many.
 func (p *prometheus) readChunk(ctx context.Context, vs *parser.VectorSelector, w window, acc *accumulator) error {
 	m := &parser.MatrixSelector{VectorSelector: vs, Range: w.length()}
-	err := p.post(ctx, "/api/v1/query", url.Values{"query": {m.String()}, "time": {seconds(w.to - 1)}}, acc)
+	err := p.ask(ctx, "/api/v1/query", url.Values{"query": {m.String()}, "time": {seconds(w.to - 1)}}, acc)
 	if !splits(err) || w.length() < 2*smallestChunk {
 		return err
 	}
@@ -181,7 +189,7 @@ func (p *prometheus) readSteps(ctx context.Context, kind Kind, expr parser.Expr,
 	for a := (w.from + ms - 1) / ms * ms; a <= last; a += prometheusPoints * ms {
 		form.Set("start", seconds(a))
 		form.Set("end", seconds(min(a+(prometheusPoints-1)*ms, last)))
-		if err := p.post(ctx, "/api/v1/query_range", form, acc); err != nil {
+		if err := p.ask(ctx, "/api/v1/query_range", form, acc); err != nil {
 			return err
 		}
 	}
@@ -199,18 +207,33 @@ func labelText(s Series) string {
 
 func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) }
 
-// post asks the API and gives the series of its reply to acc. A form is posted: a query may be longer than a URL may be.
-func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc *accumulator) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return troublef(BadQuery, "%s: %w", p.base, err)
+// request asks by a form, because a query may be longer than a URL may be, where the service takes one.
+func (p *prometheus) request(ctx context.Context, where string, form url.Values) (*http.Request, error) {
+	target, body := where, io.Reader(strings.NewReader(form.Encode()))
+	if p.method == http.MethodGet {
+		target, body = where+"?"+form.Encode(), nil
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req, err := http.NewRequestWithContext(ctx, p.method, target, body)
+	if err != nil {
+		return nil, troublef(BadQuery, "%s: %w", p.base, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	req.Header.Set("Accept", "application/json")
+	return req, nil
+}
+
+// ask asks the API and gives the series of its reply to acc.
+func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc *accumulator) error {
 	where := p.base + path
+	req, err := p.request(ctx, where, form)
+	if err != nil {
+		return err
+	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return troublef(BackendDown, "%w", err)
+		return p.unanswered(where, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {

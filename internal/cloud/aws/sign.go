@@ -23,7 +23,7 @@ const maxSigned = 8 << 20
 // sign puts Signature Version 4 on the request as it will be sent.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 func sign(ctx context.Context, r *http.Request, body []byte, c Credentials, service, region string, at time.Time) error {
-	if err := checkRegion(region); err != nil {
+	if err := CheckRegion(region); err != nil {
 		return err
 	}
 	hash := sha256.Sum256(body)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,11 +28,15 @@ type PrometheusOptions struct {
 	Lookback time.Duration `yaml:"lookback"`
 	// ScrapeInterval is what $rate_interval is made of, default 30s: max(4 intervals, step + interval), as Grafana does.
 	ScrapeInterval time.Duration `yaml:"scrape-interval"`
+	// Delay is how old the newest value of an expression is, default 0s; 30s where VictoriaMetrics answers, which repeats older ones there.
+	Delay *time.Duration `yaml:"delay"`
 	// SigV4 signs the requests with the job's AWS credentials, for Amazon Managed Service for Prometheus.
 	SigV4 *SigV4Options `yaml:"sigv4"`
 	// Google asks Google Cloud Managed Service for Prometheus with the job's Google credentials.
 	Google *GoogleOptions `yaml:"google"`
 }
+
+const rangePath = "/api/v1/query_range"
 
 const (
 	prometheusBody   = 64 << 20 // bytes of one reply; it is read as a stream
@@ -40,6 +45,7 @@ const (
 	chunk            = time.Hour // of raw samples, in one request, where the range is long
 	smallestChunk    = time.Minute
 	maxErrorBody     = 64 << 10
+	victoriaOffset   = 30 * time.Second // its -search.latencyOffset
 )
 
 type prometheus struct {
@@ -60,8 +66,8 @@ func buildPrometheus(decode func(any) error) (Source, error) {
 }
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
-	if o.Lookback < 0 || o.ScrapeInterval <= 0 {
-		return nil, errors.New("lookback and scrape-interval are durations above 0")
+	if o.Lookback < 0 || o.ScrapeInterval <= 0 || o.Delay != nil && *o.Delay < 0 {
+		return nil, errors.New("lookback and scrape-interval are durations above 0, and delay is 0s or more")
 	}
 	p := &prometheus{options: o, method: http.MethodPost}
 	opts, err := p.auth()
@@ -189,7 +195,7 @@ func (p *prometheus) readSteps(ctx context.Context, kind Kind, expr parser.Expr,
 	for a := (w.from + ms - 1) / ms * ms; a <= last; a += prometheusPoints * ms {
 		form.Set("start", seconds(a))
 		form.Set("end", seconds(min(a+(prometheusPoints-1)*ms, last)))
-		if err := p.ask(ctx, "/api/v1/query_range", form, acc); err != nil {
+		if err := p.ask(ctx, rangePath, form, acc); err != nil {
 			return err
 		}
 	}
@@ -242,6 +248,9 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc 
 	if kind := resp.Header.Get("Content-Type"); strings.Contains(kind, "html") {
 		return troublef(BackendDown, "%s: got %s, want JSON: is a login page or a proxy in between?", where, clean.Cut(kind, 60))
 	}
+	if path == rangePath {
+		acc.to = min(acc.to, p.settled(resp.Header))
+	}
 	reply, err := decodeReply(resp.Body, func(s *matrixSeries) error {
 		if len(s.Histograms) > 0 {
 			return troublef(BadQuery, "%s: %s is a native histogram, want classic buckets (NAME_bucket) or an expression", where, clean.Text(s.Metric["__name__"]))
@@ -252,6 +261,22 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc 
 		return readTrouble(where, err)
 	}
 	return p.replyTrouble(where, reply)
+}
+
+// settled is the end of the values of an expression that stay, in milliseconds. VictoriaMetrics, which names its host, repeats older ones
+// where samples may still come.
+func (p *prometheus) settled(h http.Header) int64 {
+	delay := time.Duration(0)
+	switch {
+	case p.options.Delay != nil:
+		delay = *p.options.Delay
+	case h.Get("X-Server-Hostname") != "":
+		delay = victoriaOffset
+	}
+	if delay == 0 {
+		return math.MaxInt64
+	}
+	return time.Now().Add(-delay).UnixMilli()
 }
 
 // errorReply classifies a reply that is not 2xx by the error in its body.

@@ -172,7 +172,15 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 
 func (w *watch) unknown(t *trouble) verdict.Finding {
 	return verdict.Finding{Check: "bake/" + w.Name, Outcome: verdict.Unknown, Reason: t.reason, Summary: w.Name + ": " + t.text, Hint: t.hint,
-		Evidence: w.asked(), Doc: docOf(t.reason)}
+		Evidence: append(w.asked(), w.noted()...), Doc: docOf(t.reason)}
+}
+
+// noted is what the backend said beside its numbers.
+func (w *watch) noted() (es []verdict.Evidence) {
+	for _, n := range w.notes {
+		es = append(es, verdict.Evidence{What: "note", Got: n})
+	}
+	return es
 }
 
 // asked is the queries, for a reader who looks for the mistake in them.
@@ -185,10 +193,13 @@ func (w *watch) asked() (es []verdict.Evidence) {
 
 // judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
 func (w *watch) judged(j judge.Judgement) verdict.Finding {
-	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: w.evidence(j), Doc: "bake-metric"}
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: append(w.evidence(j), w.noted()...), Doc: "bake-metric"}
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
+		if len(w.notes) > 0 && w.kind() == judge.Boolean {
+			f.Summary += ": " + w.notes[0] // what it was that is not so: the alert's name
+		}
 		f.Hint = w.remedy(f.External)
 		return f
 	case judge.Pass:

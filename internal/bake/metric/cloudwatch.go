@@ -301,6 +301,9 @@ func (a cloudWatchAsk) gather(results map[string]*cloudWatchResult, period int64
 		if err := r.whole(redact); err != nil {
 			return err
 		}
+		for _, m := range r.Messages {
+			a.acc.note(redact(r.Label) + ": " + m.text(redact))
+		}
 		points := make([]sample, 0, len(r.Times))
 		for i, raw := range r.Times {
 			at, err := jsonMilli(raw)

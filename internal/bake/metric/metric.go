@@ -47,6 +47,9 @@ type Series struct {
 	// Deltas says of a counter that each point is what was counted since the point before, up to its time, and not a running total:
 	// there is no difference to take. Backends that keep counts per interval say so, and Points stand at the ends of their intervals.
 	Deltas bool
+	// Notes are what the source has to say beside the numbers, for people: the name of the alert that fires, what a backend left out. They are
+	// clean, short and few, and decide nothing.
+	Notes []string
 }
 
 // Source reads one backend.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -259,6 +260,9 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc 
 	})
 	if err != nil {
 		return readTrouble(where, err)
+	}
+	for _, text := range slices.Concat(reply.Warnings, reply.Infos) {
+		acc.note(p.redact(text))
 	}
 	return p.replyTrouble(where, reply)
 }

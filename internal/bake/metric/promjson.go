@@ -76,6 +76,7 @@ type apiReply struct {
 	ErrorType string
 	Error     string
 	Warnings  []string
+	Infos     []string
 	Partial   bool // VictoriaMetrics' way to say that a storage node did not answer
 }
 
@@ -94,6 +95,8 @@ func decodeReply(r io.Reader, each func(*matrixSeries) error) (apiReply, error) 
 			return dec.Decode(&reply.Error)
 		case "warnings":
 			return dec.Decode(&reply.Warnings)
+		case "infos":
+			return dec.Decode(&reply.Infos)
 		case "isPartial":
 			return dec.Decode(&reply.Partial)
 		case "data":

@@ -39,6 +39,10 @@ type adapter struct {
 	small    string             // a reply that is repeated until it is too large, default JSON
 }
 
+func datadogAccount(r httpx.Remote) DatadogAccount {
+	return DatadogAccount{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")}
+}
+
 // conformance are the adapters; each source's own test file has more of its own.
 var conformance = []adapter{
 	{
@@ -51,9 +55,18 @@ var conformance = []adapter{
 	{
 		name: "datadog", dir: "datadog-query", points: 3,
 		build: func(r httpx.Remote) (Source, error) {
-			return newDatadog(DatadogOptions{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")})
+			return newDatadog(DatadogOptions{DatadogAccount: datadogAccount(r)})
 		},
 		query: Query{Kind: Counter, Text: `sum:http.requests{service:$service}`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
+		name: "datadog", dir: "datadog-timeseries", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) {
+			return newDatadog(DatadogOptions{DatadogAccount: datadogAccount(r)})
+		},
+		query: Query{Kind: Expr, Text: `{"queries": [{"data_source": "metrics", "name": "a", "query": "sum:http.errors{service:$service}.as_count()"},
+			{"data_source": "metrics", "name": "b", "query": "sum:http.requests{service:$service}.as_count()"}], "formulas": [{"formula": "a / b"}]}`},
+		from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0),
 	},
 	{
 		name: "graphite", points: 5,

@@ -319,6 +319,7 @@ var docs = map[string]string{
 	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
+	string(metric.Undecided): "bake-undecided",
 }
 
 func docOf(reason string) string {
@@ -339,6 +340,7 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
+	metric.Undecided:    {"has not decided yet", "bake longer than the backend's own evaluation takes: a decision that comes too late is none"},
 	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
 }
 

@@ -2,6 +2,7 @@ package bake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,5 +72,59 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 	if len(w.notes) != maxNotes || w.notes[9] != "note 9" || len(w.noted()) != maxNotes {
 		t.Errorf("got %q", w.notes)
+	}
+}
+
+// gate decides after a while, for all of the time since it began; at is 0 for never.
+type gate struct {
+	begun time.Time
+	at    time.Duration
+	value float64
+}
+
+func (*gate) Check(metric.Query) error { return nil }
+func (*gate) Traits() metric.Traits    { return metric.Traits{} }
+
+func (g *gate) Range(_ context.Context, qs []metric.Query, from, to time.Time, step time.Duration) ([]metric.Series, error) {
+	if g.begun.IsZero() {
+		g.begun = time.Now()
+	}
+	if g.at == 0 || time.Since(g.begun) < g.at {
+		return nil, &metric.QueryError{Query: qs[0].ID, Trouble: metric.Undecided, Err: errors.New("in progress")}
+	}
+	s := metric.Series{Query: qs[0].ID, Notes: []string{"rule monitors"}}
+	for at := g.begun; !at.After(time.Now()); at = at.Add(step) {
+		if !at.Before(from) && at.Before(to) {
+			s.Points = append(s.Points, metric.Point{T: at, V: g.value})
+		}
+	}
+	return []metric.Series{s}, nil
+}
+
+// A decision of the backend's own counts for all of the time that it took; where there is none, nothing is proved.
+func TestGate(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		at      time.Duration
+		value   float64
+		outcome verdict.Outcome
+		text    string
+	}{
+		{"passes late", 9 * time.Minute, 1, verdict.Pass, "alerts"},
+		{"fails late", 9 * time.Minute, 0, verdict.Fail, ": rule monitors"},
+		{"fails at once", time.Second, 0, verdict.Fail, ": rule monitors"},
+		{"passes at once", time.Second, 1, verdict.Pass, "alerts"},
+		{"never decides", 0, 1, verdict.Unknown, "has not decided yet: in progress"},
+		{"decides behind the window", time.Hour, 1, verdict.Unknown, "has not decided yet"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := Options{Window: 10 * time.Minute, Step: 15 * time.Second, Alpha: 0.01, Metrics: []Metric{{Name: "alerts", From: "dd", Boolean: `service:a`}}}
+				r := Run(t.Context(), Plan{Options: o, Sources: map[string]metric.Source{"dd": &gate{at: c.at, value: c.value}}, Deploy: release.Deploy{Started: time.Now().Add(-time.Minute), Finished: time.Now()}})
+				if f := r.Findings[0]; f.Outcome != c.outcome || !strings.Contains(f.Summary, c.text) {
+					t.Errorf("got %v", r.Findings)
+				}
+			})
+		})
 	}
 }

@@ -30,22 +30,35 @@ func (a *alarms) Since(deploy time.Time) {
 	a.deploy = deploy
 }
 
-// watch gives the value of each query's alarms, and notes which are new. firing gives those that fire now.
-func (a *alarms) watch(ctx context.Context, queries []Query, from, to time.Time, step time.Duration, firing func(context.Context, Query) ([]alarm, error)) ([]Series, error) {
+// sighting is what was seen of the alarms that a query is about.
+type sighting struct {
+	firing []alarm
+	blind  bool     // nothing looks: that nothing fires is no evidence
+	notes  []string // what else is worth knowing
+}
+
+// watch gives the value of each query's alarms, and notes which are new. look sees what fires now.
+func (a *alarms) watch(ctx context.Context, queries []Query, from, to time.Time, step time.Duration, look func(context.Context, Query) (sighting, error)) ([]Series, error) {
 	return a.memory.noted(ctx, queries, from, to, step, func(ctx context.Context, q Query) ([]sample, []string, error) {
-		all, err := firing(ctx, q)
+		seen, err := look(ctx, q)
 		if err != nil {
 			return nil, nil, err
 		}
-		fresh := a.fresh(all)
-		if len(fresh) == 0 {
-			return moment(1), nil, nil
-		}
 		var notes []string
+		fresh := a.fresh(seen.firing)
 		for _, x := range fresh {
 			notes = addNote(notes, x.text+" since "+x.since.UTC().Format(time.RFC3339))
 		}
-		return moment(0), notes, nil
+		for _, n := range seen.notes {
+			notes = addNote(notes, n)
+		}
+		switch {
+		case len(fresh) > 0:
+			return moment(0), notes, nil
+		case seen.blind:
+			return nil, nil, nil
+		}
+		return moment(1), notes, nil
 	})
 }
 

@@ -84,12 +84,13 @@ func alertMatchers(text string, v values) ([]*labels.Matcher, error) {
 
 // Range implements Source.
 func (a *alertmanager) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
-	return a.watch(ctx, queries, from, to, step, func(ctx context.Context, q Query) ([]alarm, error) {
+	return a.watch(ctx, queries, from, to, step, func(ctx context.Context, q Query) (sighting, error) {
 		ms, err := alertMatchers(q.Text, q.with(step))
 		if err != nil {
-			return nil, troublef(BadQuery, "%w", err)
+			return sighting{}, troublef(BadQuery, "%w", err)
 		}
-		return a.firing(ctx, ms)
+		firing, err := a.firing(ctx, ms)
+		return sighting{firing: firing}, err
 	})
 }
 

@@ -69,6 +69,23 @@ var conformance = []adapter{
 		from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0),
 	},
 	{
+		name: "datadog-gate", points: 1,
+		build: func(r httpx.Remote) (Source, error) {
+			d, err := newDatadogGate(datadogAccount(r))
+			if err == nil {
+				d.Since(time.Now())
+			}
+			return d, err
+		},
+		query: Query{Kind: Gauge, Text: `service:$service env:$environment version:$version`}, files: map[string]string{"partial": "-"},
+		expect: map[string]Trouble{"404": BadQuery, "empty": BackendDown, "null": BackendDown},
+	},
+	{
+		name: "datadog-monitors", points: 1, nulls: 0, // no monitor is no evidence
+		build: func(r httpx.Remote) (Source, error) { return newDatadogMonitors(datadogAccount(r)) },
+		query: Query{Kind: Gauge, Text: `service:$service env:$environment`}, files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "graphite", points: 5,
 		build: func(r httpx.Remote) (Source, error) {
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})

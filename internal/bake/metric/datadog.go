@@ -72,7 +72,9 @@ func (d *datadog) compile(q Query, v values, length int64) (datadogAsk, error) {
 		}, err
 	}
 	text, err := datadogQuery(q, v, length)
-	return func(ctx context.Context, from, to int64, acc *accumulator) error { return d.ask(ctx, q, text, from, to, acc) }, err
+	return func(ctx context.Context, from, to int64, acc *accumulator) error {
+		return d.ask(ctx, q, text, from, to, acc)
+	}, err
 }
 
 // Range implements Source.

@@ -90,6 +90,7 @@ const (
 	BadQuery     Trouble = "bad-query"     // the backend refused the query
 	Truncated    Trouble = "truncated"     // a partial response, a reply above the cap, warnings that say so
 	TooMany      Trouble = "too-many"      // more series than can be judged one by one
+	Undecided    Trouble = "undecided"     // a decision of the backend's own, to which it has not come yet
 	LoadBalanced Trouble = "load-balanced" // one address answers for several processes: its counters jump between them
 )
 
@@ -121,16 +122,18 @@ type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
-	"alertmanager": buildAlertmanager,
-	"cloudwatch":   buildCloudWatch,
-	"datadog":      buildDatadog,
-	"exec":         buildExec,
-	"grafana":      buildGrafana,
-	"graphite":     buildGraphite,
-	"influxdb":     buildInfluxDB,
-	"newrelic":     buildNewRelic,
-	"probe":        buildProbe,
-	"prometheus":   buildPrometheus,
-	"scrape":       buildScrape,
-	"web":          buildWeb,
+	"alertmanager":     buildAlertmanager,
+	"cloudwatch":       buildCloudWatch,
+	"datadog":          buildDatadog,
+	"datadog-gate":     buildDatadogGate,
+	"datadog-monitors": buildDatadogMonitors,
+	"exec":             buildExec,
+	"grafana":          buildGrafana,
+	"graphite":         buildGraphite,
+	"influxdb":         buildInfluxDB,
+	"newrelic":         buildNewRelic,
+	"probe":            buildProbe,
+	"prometheus":       buildPrometheus,
+	"scrape":           buildScrape,
+	"web":              buildWeb,
 }

@@ -114,21 +114,32 @@ func (a *alertmanager) firing(ctx context.Context, ms []*labels.Matcher) ([]alar
 	for _, m := range ms {
 		query.Add("filter", m.Name+m.Type.String()+`"`+alertQuoter.Replace(m.Value)+`"`)
 	}
-	var all []alert
-	if err := askJSON(ctx, a.client, httpx.Request{Path: "/api/v2/alerts", Query: query, Header: http.Header{"Accept": {"application/json"}}}, &all); err != nil {
+	all, err := askAlerts(ctx, a.client, "", query)
+	if err != nil {
 		return nil, err
 	}
 	var out []alarm
 	for _, x := range all {
-		if x.Labels == nil || x.StartsAt.IsZero() {
-			return nil, troublef(BackendDown, "%s: an alert of the reply has no labels or no start: is that an Alertmanager?", a.client.URL())
-		}
 		quiet := x.Status.State != "active" || len(x.Status.SilencedBy)+len(x.Status.InhibitedBy) > 0 || !x.EndsAt.After(time.Now())
 		if !quiet && matchesAll(ms, x.Labels) {
 			out = append(out, alarm{seriesKey(x.Labels), a.client.Redact(x.text()), x.StartsAt})
 		}
 	}
 	return out, nil
+}
+
+// askAlerts asks an Alertmanager's API below a path.
+func askAlerts(ctx context.Context, c *httpx.Client, prefix string, query url.Values) ([]alert, error) {
+	var all []alert
+	if err := askJSON(ctx, c, httpx.Request{Path: prefix + "/api/v2/alerts", Query: query, Header: http.Header{"Accept": {"application/json"}}}, &all); err != nil {
+		return nil, err
+	}
+	for _, x := range all {
+		if x.Labels == nil || x.StartsAt.IsZero() {
+			return nil, troublef(BackendDown, "%s%s: an alert of the reply has no labels or no start: is that an Alertmanager?", c.URL(), prefix)
+		}
+	}
+	return all, nil
 }
 
 // alertQuoter writes a matcher's value as every version of Alertmanager reads it.

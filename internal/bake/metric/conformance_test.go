@@ -120,6 +120,13 @@ var conformance = []adapter{
 		query: Query{Kind: Counter, Text: `http_requests_total{app="$service"}`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
 	},
 	{
+		name: "grafana-alerts", points: 1, // no rule is no evidence
+		build: func(r httpx.Remote) (Source, error) {
+			return newGrafanaAlerts(GrafanaAlertsOptions{Remote: r, Token: suiteToken})
+		},
+		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "newrelic", points: 3, partial: Truncated,
 		build: func(r httpx.Remote) (Source, error) {
 			return newNewRelic(NewRelicOptions{Remote: r, Account: 42, APIKey: suiteToken})

@@ -129,6 +129,7 @@ var Sources = map[string]Build{
 	"datadog-monitors": buildDatadogMonitors,
 	"exec":             buildExec,
 	"grafana":          buildGrafana,
+	"grafana-alerts":   buildGrafanaAlerts,
 	"graphite":         buildGraphite,
 	"influxdb":         buildInfluxDB,
 	"newrelic":         buildNewRelic,

@@ -39,6 +39,9 @@ func (e *StatusError) Error() string {
 	return strings.TrimSuffix(s, " ")
 }
 
+// Limited reports whether there were too many requests: HTTP 429, or a 403 that says so in its headers.
+func (e *StatusError) Limited() bool { return limited(e.Status, e.Header) }
+
 // NetError is a request that got no complete reply.
 type NetError struct {
 	Method string

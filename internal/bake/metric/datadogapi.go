@@ -42,7 +42,7 @@ func (o DatadogAccount) connect() (*datadogAPI, error) {
 		return nil, fmt.Errorf("site %q is none of Datadog's, want one of %s; a site that is newer than bakegate can be given as url: https://api.SITE",
 			clean.Cut(o.Site, 80), strings.Join(datadogSites, ", "))
 	case o.APIKey.IsZero() || o.AppKey.IsZero():
-		return nil, errors.New("Datadog is read with api-key and app-key, want both")
+		return nil, errors.New("api-key or app-key is missing, want both")
 	}
 	if o.Site != "" {
 		o.URL = "https://api." + o.Site

@@ -46,7 +46,7 @@ func readDatadogFormula(q Query, v values, seconds int64) (*datadogFormula, erro
 	case n == 0 || n > datadogQueries:
 		return nil, fmt.Errorf("%d queries, want 1 to %d: %s", n, datadogQueries, datadogJSON)
 	case q.Kind == Counter && (n > 1 || len(f.Formulas) > 0 || !countsEvents(f.Queries[0])):
-		return nil, errors.New("a metric names counts, not rates: want one query without a formula, of metrics (sum:METRIC{TAGS}) or of events with compute.aggregation count")
+		return nil, errors.New("a metric names counts, not rates: want one query without a formula, of metrics (sum:METRIC{TAGS}) or of events that are counted (compute.aggregation)")
 	case q.Kind == Expr && (len(f.Formulas) > 1 || n > 1 && len(f.Formulas) == 0):
 		return nil, fmt.Errorf("%d formulas of %d queries, want one value: one formula", len(f.Formulas), n)
 	}

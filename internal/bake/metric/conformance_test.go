@@ -322,6 +322,9 @@ func pointsOf(t *testing.T, all []Series) (n int) {
 			t.Errorf("a series of query %q", s.Query)
 		}
 		n += len(s.Points)
+		if notes := strings.Join(s.Notes, ""); len(s.Notes) > maxNotes || len(notes) > 2*maxNotes*maxNote || strings.ContainsAny(notes, "\n\x1b") || strings.Contains(notes, "hunter2") {
+			t.Errorf("notes that are not bounded, clean or safe: %q", s.Notes)
+		}
 		for i := 1; i < len(s.Points); i++ {
 			if !s.Points[i].T.After(s.Points[i-1].T) {
 				t.Errorf("points out of order: %v", s.Points)

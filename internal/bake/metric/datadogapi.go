@@ -80,7 +80,7 @@ func (d *datadogAPI) limited() error {
 // refused notes when the rate limit's next period begins (X-RateLimit-Reset).
 func (d *datadogAPI) refused(err error) {
 	var status *httpx.StatusError
-	if errors.As(err, &status) && status.Status == http.StatusTooManyRequests && status.RetryAfter > 0 {
+	if errors.As(err, &status) && status.Limited() && status.RetryAfter > 0 {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.notBefore = time.Now().Add(status.RetryAfter)

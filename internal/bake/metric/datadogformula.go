@@ -19,7 +19,7 @@ import (
 type datadogFormula struct {
 	Formulas []struct {
 		Formula string `json:"formula"`
-	} `json:"formulas,omitempty"`
+	} `json:"formulas"`
 	Queries []map[string]any `json:"queries"`
 }
 
@@ -45,8 +45,8 @@ func readDatadogFormula(q Query, v values, seconds int64) (*datadogFormula, erro
 	switch n := len(f.Queries); {
 	case n == 0 || n > datadogQueries:
 		return nil, fmt.Errorf("%d queries, want 1 to %d: %s", n, datadogQueries, datadogJSON)
-	case q.Kind == Counter && (n > 1 || len(f.Formulas) > 0 || !countsEvents(f.Queries[0])):
-		return nil, errors.New("a metric names counts, not rates: want one query without a formula, of metrics (sum:METRIC{TAGS}) or of events that are counted (compute.aggregation)")
+	case q.Kind == Counter && (n > 1 || !f.counts()):
+		return nil, errors.New("a metric names counts, not rates: want one query, of metrics (sum:METRIC{TAGS}) or of events that are counted (compute.aggregation), with default_zero(NAME) as its formula at most")
 	case q.Kind == Expr && (len(f.Formulas) > 1 || n > 1 && len(f.Formulas) == 0):
 		return nil, fmt.Errorf("%d formulas of %d queries, want one value: one formula", len(f.Formulas), n)
 	}
@@ -63,17 +63,27 @@ func readDatadogFormula(q Query, v values, seconds int64) (*datadogFormula, erro
 	return &f, nil
 }
 
-// countsEvents reports whether a query gives counts of each bucket. Whether one of metrics does is looked at with its text.
-func countsEvents(query map[string]any) bool {
+// counts reports whether the first query gives counts of each bucket, and no formula makes something else of them. Whether a query of metrics
+// does is looked at with its text.
+func (f *datadogFormula) counts() bool {
+	query := f.Queries[0]
 	compute, _ := query["compute"].(map[string]any)
-	return query["data_source"] == "metrics" || compute["aggregation"] == "count"
+	if query["data_source"] != "metrics" && compute["aggregation"] != "count" {
+		return false
+	}
+	if len(f.Formulas) == 0 {
+		return true
+	}
+	name, _ := query["name"].(string)
+	formula := strings.ReplaceAll(f.Formulas[0].Formula, " ", "")
+	return len(f.Formulas) == 1 && name != "" && (formula == name || formula == "default_zero("+name+")")
 }
 
 // fillDatadogQuery puts the variables into one query, in place: metrics are written in their own language, of all else nothing is known.
 func fillDatadogQuery(query map[string]any, kind Kind, v values, seconds int64) error {
 	source, ok := query["data_source"].(string)
 	if !ok || source == "" {
-		return errors.New("its data_source is missing: metrics, logs, spans, rum...")
+		return errors.New("its data_source is missing, want metrics, logs, spans, rum or another")
 	}
 	if source != "metrics" {
 		_, err := fillTexts(query, v)
@@ -108,8 +118,11 @@ type datadogSeriesReply struct {
 
 // askFormula asks for whole buckets of a length in seconds.
 func (d *datadog) askFormula(ctx context.Context, q Query, f *datadogFormula, from, to, length int64, acc *accumulator) error {
-	body, err := json.Marshal(map[string]any{"data": map[string]any{"type": "timeseries_request", "attributes": map[string]any{
-		"from": from * 1000, "to": to * 1000, "interval": length * 1000, "queries": f.Queries, "formulas": f.Formulas}}})
+	attributes := map[string]any{"from": from * 1000, "to": to * 1000, "interval": length * 1000, "queries": f.Queries}
+	if len(f.Formulas) > 0 {
+		attributes["formulas"] = f.Formulas
+	}
+	body, err := json.Marshal(map[string]any{"data": map[string]any{"type": "timeseries_request", "attributes": attributes}})
 	if err != nil {
 		return err
 	}

@@ -38,9 +38,10 @@ type gateRun struct {
 }
 
 const (
-	gateEvery = 10 * time.Second // Datadog recommends 10 to 20
-	gateEarly = time.Minute      // in which the evaluation may not be found yet
-	gatePath  = "/api/v2/deployments/gates/evaluation"
+	gateEvery  = 10 * time.Second // Datadog recommends 10 to 20
+	gatePoints = 50_000           // more than any window has
+	gateEarly  = time.Minute      // in which the evaluation may not be found yet
+	gatePath   = "/api/v2/deployments/gates/evaluation"
 )
 
 func buildDatadogGate(decode func(any) error) (Source, error) {
@@ -253,7 +254,7 @@ func (r *gateRun) extend(now time.Time, step time.Duration) {
 	if n := len(r.points); n > 0 {
 		next = time.UnixMilli(r.points[n-1].ms).Add(max(step, time.Second))
 	}
-	for ; r.done && !next.After(now) && len(r.points) < maxCELPoints; next = next.Add(max(step, time.Second)) {
+	for ; r.done && !next.After(now) && len(r.points) < gatePoints; next = next.Add(max(step, time.Second)) {
 		r.points = append(r.points, sample{ceilMilli(next), r.value})
 	}
 }

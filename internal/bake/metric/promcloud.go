@@ -19,6 +19,7 @@ import (
 type SigV4Options struct {
 	Region  string `yaml:"region"`  // default: the job's own
 	Service string `yaml:"service"` // default aps
+	Role    string `yaml:"role"`    // ARN of a role that is assumed first: a workspace in another account
 }
 
 // GoogleOptions name the project. The credentials are the job's own.
@@ -50,13 +51,24 @@ func (o *SigV4Options) check() error {
 	if !awsService.MatchString(o.Service) {
 		return fmt.Errorf("sigv4: service %q, want its name in a signature, such as aps", clean.Cut(o.Service, 60))
 	}
-	if o.Region == "" {
-		return nil
+	if o.Region != "" {
+		if err := aws.CheckRegion(o.Region); err != nil {
+			return fmt.Errorf("sigv4: region: %w", err)
+		}
 	}
-	if err := aws.CheckRegion(o.Region); err != nil {
-		return fmt.Errorf("sigv4: region: %w", err)
+	if _, err := o.client(cloud.Options{}); err != nil {
+		return fmt.Errorf("sigv4: %w", err)
 	}
 	return nil
+}
+
+// client has the job's credentials, or those of the role.
+func (o *SigV4Options) client(env cloud.Options) (*aws.Client, error) {
+	a := aws.New(env)
+	if o.Role == "" {
+		return a, nil
+	}
+	return a.As(o.Role)
 }
 
 // googleAt is where Google's service is. It takes no forms.
@@ -82,7 +94,10 @@ func (p *prometheus) Use(e Env) error {
 	o := cloud.Options{Getenv: e.Getenv, CA: p.options.CA}
 	switch {
 	case p.options.SigV4 != nil:
-		a := aws.New(o)
+		a, err := p.options.SigV4.client(o)
+		if err != nil {
+			return err
+		}
 		if region := cmp.Or(p.options.SigV4.Region, a.Region()); region == "" {
 			return errors.New("sigv4: no AWS region is known: give region, or set AWS_REGION")
 		}

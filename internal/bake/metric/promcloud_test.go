@@ -134,6 +134,7 @@ func TestPrometheusCloudOptions(t *testing.T) {
 		"want one of them":        {SigV4: &SigV4Options{}, Token: suiteToken},
 		"more than one of":        {SigV4: &SigV4Options{}, Google: &GoogleOptions{Project: "acme"}},
 		"is no AWS region":        {SigV4: &SigV4Options{Region: "Ireland"}},
+		"want its ARN":            {SigV4: &SigV4Options{Role: "monitoring"}},
 		"want its name":           {SigV4: &SigV4Options{Service: "a/b"}},
 		"want its id":             {Google: &GoogleOptions{Project: "../acme"}},
 		"goes to":                 {Google: &GoogleOptions{Project: "acme"}},

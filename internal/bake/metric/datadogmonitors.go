@@ -51,21 +51,16 @@ func (d *datadogMonitors) Check(q Query) error {
 func monitorTags(text string, v values) ([]string, error) {
 	var tags []string
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
-		tag := ""
 		for _, p := range pieces(word) {
-			value := p.text
-			if p.variable {
-				var err error
-				if value, err = v.get(p.text); err != nil {
-					return nil, err
-				}
-			}
-			if !p.variable && strings.ContainsFunc(value, func(r rune) bool { return !tagRune(r) }) {
+			if !p.variable && strings.ContainsFunc(p.text, func(r rune) bool { return !tagRune(r) }) {
 				return nil, fmt.Errorf("%s is no tag, want tags of the monitors as in service:$service env:$environment", clean.Cut(word, 100))
 			}
-			tag += tagValue(value)
 		}
-		tags = append(tags, tag)
+		tag, err := v.through(word, func(_, value string) (string, error) { return tagValue(value), nil })
+		if err != nil {
+			return nil, err
+		}
+		tags = append(tags, strings.ToLower(tag))
 	}
 	if len(tags) == 0 || len(tags) > maxMonitorTags {
 		return nil, fmt.Errorf("%d tags, want 1 to %d of the monitors, as in service:$service env:$environment", len(tags), maxMonitorTags)

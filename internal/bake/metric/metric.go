@@ -78,6 +78,9 @@ type Background interface {
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
 	History bool
+	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
+	// empty one.
+	Zeros bool
 }
 
 // Trouble classifies why a query has no answer. Each is a reason of its own, none is data, none is a verdict.
@@ -127,6 +130,7 @@ var Sources = map[string]Build{
 	"datadog":          buildDatadog,
 	"datadog-gate":     buildDatadogGate,
 	"datadog-monitors": buildDatadogMonitors,
+	"elasticsearch":    buildElasticsearch,
 	"exec":             buildExec,
 	"grafana":          buildGrafana,
 	"grafana-alerts":   buildGrafanaAlerts,

@@ -70,7 +70,7 @@ func grafanaClient(r httpx.Remote, token httpx.Secret, org int64) (*httpx.Client
 }
 
 // Traits implements Source.
-func (g *grafana) Traits() Traits { return Traits{History: true} }
+func (g *grafana) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (g *grafana) Check(q Query) error {

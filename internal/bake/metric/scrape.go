@@ -83,7 +83,7 @@ func newScrape(o ScrapeOptions) (*scrape, error) {
 }
 
 // Traits implements Source.
-func (s *scrape) Traits() Traits { return Traits{} }
+func (s *scrape) Traits() Traits { return Traits{Labels: true} }
 
 // Check implements Source.
 func (s *scrape) Check(q Query) error {

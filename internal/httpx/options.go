@@ -25,6 +25,7 @@ type settings struct {
 	repeatable bool
 	target     *url.URL
 	network    http.RoundTripper
+	signer     Signer
 }
 
 // WithBearer sends `Authorization: Bearer TOKEN`. An empty token sends nothing.

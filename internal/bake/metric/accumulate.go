@@ -26,7 +26,11 @@ type accumulator struct {
 	deltas   bool  // each point is a count of its own: see Series.Deltas
 	series   map[string]*growing
 	order    []*growing
+	notes    []string // for the first series
 }
+
+// note keeps a text of the backend for people, without the block's secrets.
+func (a *accumulator) note(text string) { a.notes = addNote(a.notes, text) }
 
 // growing is a series under construction.
 type growing struct {
@@ -109,6 +113,9 @@ func (a *accumulator) finish() []Series {
 		if len(g.out.Points) > 0 {
 			out = append(out, g.out)
 		}
+	}
+	if len(out) > 0 {
+		out[0].Notes = a.notes
 	}
 	return out
 }

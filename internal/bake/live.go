@@ -185,14 +185,8 @@ func (l *looking) measure(samples []judge.Sample) {
 func total(samples []judge.Sample) (all judge.Sample) {
 	for _, s := range samples {
 		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-		if all.Buckets == nil {
-			all.Buckets = slices.Clone(s.Buckets)
-			continue
-		}
-		for i := range min(len(s.Buckets), len(all.Buckets)) {
-			all.Buckets[i].N += s.Buckets[i].N
-		}
 	}
+	all.Buckets = judge.Together(samples)
 	return all
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -116,9 +117,10 @@ func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Dur
 		return nil, nil
 	}
 	acc := &accumulator{query: q.ID, from: w.from, to: w.to, counters: q.Kind != Gauge}
+	acc.base = histogramBase(q.Kind, expr)
 	if vs, raw := isRaw(expr); raw && q.Kind != Expr {
 		if q.Kind == Histogram {
-			vs = bucketSelector(vs)
+			vs = histogramSelector(vs)
 		}
 		err = p.readRaw(ctx, vs, w, step, acc)
 	} else {
@@ -220,15 +222,26 @@ func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc
 		return troublef(BackendDown, "%s: got %s, want JSON: is a login page or a proxy in between?", where, clean.Cut(kind, 60))
 	}
 	reply, err := decodeReply(resp.Body, func(s *matrixSeries) error {
-		if len(s.Histograms) > 0 {
-			return troublef(BadQuery, "%s: %s is a native histogram, want classic buckets (NAME_bucket) or an expression", where, clean.Text(s.Metric["__name__"]))
-		}
-		return acc.add(s.Metric, s.Values)
+		return p.take(where, s, acc)
 	})
 	if err != nil {
 		return readTrouble(where, err)
 	}
 	return p.replyTrouble(where, reply)
+}
+
+// take gives a series of a reply to acc. A histogram's name may also be that of something else (a summary), which is no part of it.
+func (p *prometheus) take(where string, s *matrixSeries, acc *accumulator) error {
+	name := s.Metric[model.MetricNameLabel]
+	switch {
+	case acc.base == "" && len(s.Histograms) > 0:
+		return troublef(BadQuery, "%s: %s is a native histogram, want a number: name it under histogram, or take the number out of it in an expr (histogram_quantile, histogram_count)", where, clean.Text(name))
+	case acc.base == "" || name != acc.base:
+		return acc.add(s.Metric, s.Values)
+	case len(s.Histograms) == 0:
+		return nil
+	}
+	return acc.addReadings(s.Metric, s.Histograms)
 }
 
 // errorReply classifies a reply that is not 2xx by the error in its body.

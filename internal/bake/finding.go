@@ -31,6 +31,7 @@ func (b *bake) conclude(r *Result) {
 		gaps := w.gaps(over)
 		r.Gaps = append(r.Gaps, gaps...)
 		f, j := w.conclude(over, gaps, v)
+		lacked, some := w.lackedNote()
 		w.mu.Unlock()
 		if j != nil {
 			r.Judgements = append(r.Judgements, *j)
@@ -39,8 +40,14 @@ func (b *bake) conclude(r *Result) {
 			f = undecided(f, w.Name, decided, r)
 		}
 		r.Findings = append(r.Findings, f)
-		if note, ok := gapNote(w.Name, gaps); ok && f.Outcome != verdict.Unknown && !w.withoutEffect() {
+		if f.Outcome == verdict.Unknown || w.withoutEffect() {
+			continue
+		}
+		if note, ok := gapNote(w.Name, gaps); ok {
 			r.Findings = append(r.Findings, note)
+		}
+		if some {
+			r.Findings = append(r.Findings, lacked)
 		}
 	}
 	r.Findings = append(r.Findings, b.controlNotes()...)
@@ -164,6 +171,8 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 		return data
 	case over && half:
 		return &trouble{"gap", fmt.Sprintf("there is no data for %s of the %s", short(missing), short(w.to.Sub(w.from))), "see why the backend has nothing there: was it down, or was the service not scraped"}
+	case over && w.unheard() != nil:
+		return w.unheard()
 	case over && len(w.samples) == 0:
 		return &trouble{judge.NoData, "nothing was observed in the window", "see whether the service is scraped, and whether its series have at least two points in the window"}
 	}
@@ -308,6 +317,7 @@ var docs = map[string]string{
 	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
+	string(metric.Partial): "bake-partial",
 }
 
 func docOf(reason string) string {
@@ -328,6 +338,7 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
+	metric.Partial:      {"answered without some of the service's processes", "see why these processes can't be read: a process that is gone, or that is too busy to answer, is harm that its own counters don't show"},
 	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
 }
 

@@ -88,6 +88,8 @@ type looking struct {
 	now  time.Time
 	grid grid
 	live Live
+	// native says that buckets are where the events are: the largest one is no end.
+	native bool
 }
 
 func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
@@ -126,6 +128,7 @@ func (l *looking) points(own []metric.Series) {
 	for _, s := range own {
 		for i, x := range s.Points {
 			newest = later(newest, x.T)
+			l.native = l.native || x.Native != nil
 			if i > 0 && !s.Deltas && !math.IsNaN(x.V) && !math.IsNaN(s.Points[i-1].V) {
 				steps++
 				falls += one(x.V < s.Points[i-1].V)
@@ -193,7 +196,7 @@ func total(samples []judge.Sample) (all judge.Sample) {
 // units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.
 func (l *looking) units(buckets []judge.Bucket) {
 	n := len(buckets)
-	if n < 3 {
+	if n < 3 || l.native {
 		return
 	}
 	least, most := buckets[0].Le, buckets[n-2].Le

@@ -45,6 +45,7 @@ type watch struct {
 	// dependency says that it failed together with an upstream.
 	dependency bool
 	asking     asking
+	lacking    lacking
 }
 
 // asking is how the backend answers.

@@ -113,6 +113,9 @@ func (h *NativeHistogram) Count() (n float64) {
 	return n
 }
 
+// String is its buckets.
+func (h *NativeHistogram) String() string { return fmt.Sprint(h.Buckets) }
+
 // Since is what was counted after an earlier sample of the same process. Where any bucket fell the process began anew, and everything
 // came after.
 func (h *NativeHistogram) Since(earlier *NativeHistogram) (counted []NativeBucket, restarted bool) {

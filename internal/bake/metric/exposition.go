@@ -73,7 +73,7 @@ func (l lines) batch(first int) (batch []byte, end bool, err error) {
 	for n := range expositionBatch {
 		line, err := readLine(l.r)
 		switch {
-		case l.openMetrics && (err == nil || err == io.EOF) && string(bytes.TrimRight(line, "\r\n")) == "# EOF":
+		case l.openMetrics && (err == nil || err == io.EOF) && string(bytes.TrimSuffix(line, []byte{'\n'})) == "# EOF":
 			return batch, true, l.over(first + n)
 		case err == io.EOF && len(line) == 0 && !l.openMetrics:
 			return batch, true, nil

@@ -194,26 +194,23 @@ func (c *histogram) addWindow(rows []bucketRow, i int, w *bucketTally) {
 		}
 		c.les[r.le] = true
 		// A bucket that is smaller than the one below was read while the process counted: nothing is lost, the next one takes it.
-		if n := r.upTo[i] - below; n > 0 {
-			w.n[r.le] += n
-			below = r.upTo[i]
-		}
+		n := max(r.upTo[i]-below, 0)
+		w.n[r.le] += n
+		below += n
 	}
 }
 
-// buckets are those of a window. Classic ones stand at every bound that was seen, native ones where there are events.
+// buckets are those of a window. Classic ones stand at every bound that was seen, native ones where there are events. Where some processes
+// have the one and some the other, as when a deploy brings native histograms, all are counted at the classic bounds.
 func (c *histogram) buckets(w bucketTally) []judge.Bucket {
-	les := slices.Sorted(maps.Keys(c.les))
-	if w.native != nil {
-		all, lower := w.native, math.Inf(-1)
-		for _, le := range les {
-			if w.n[le] > 0 {
-				all = metric.AddBuckets(all, []metric.NativeBucket{{Lower: lower, Upper: le, N: w.n[le]}})
-			}
-			lower = le
-		}
-		return sparse(all)
+	if w.native != nil && w.n == nil {
+		return sparse(w.native)
 	}
+	own := slices.Sorted(maps.Keys(w.n))
+	for _, b := range w.native {
+		divide(b, own, w.n)
+	}
+	les := slices.Sorted(maps.Keys(c.les))
 	bs := make([]judge.Bucket, len(les))
 	for i, le := range les {
 		if bs[i] = (judge.Bucket{Le: le, N: w.n[le]}); math.IsInf(le, 1) {
@@ -223,12 +220,32 @@ func (c *histogram) buckets(w bucketTally) []judge.Bucket {
 	return bs
 }
 
+// divide adds a native bucket to the classic ones that it overlaps, by proportion. The last bound is +Inf.
+func divide(b metric.NativeBucket, les []float64, n map[float64]float64) {
+	lower := math.Max(b.Lower, 0)
+	width := b.Upper - lower
+	for _, le := range les {
+		if le >= b.Upper {
+			n[le] += b.N
+			return
+		}
+		if part := b.N * (le - lower) / width; le > lower && part > 0 {
+			n[le] += part
+			b.N -= part
+			lower, width = le, b.Upper-le
+		}
+	}
+}
+
 // mostBuckets is how many buckets with events a sample has; of more, neighbours are put together.
 const mostBuckets = 400
 
 // sparse are native buckets as the judge takes them. Between two that lie apart stands one that is empty: within it, too, it is known how
 // many events were above each bound.
 func sparse(all []metric.NativeBucket) (bs []judge.Bucket) {
+	if len(all) > mostBuckets {
+		all = slices.Clone(all)
+	}
 	for len(all) > mostBuckets {
 		for i := 0; i+1 < len(all); i += 2 {
 			all[i/2] = metric.NativeBucket{Lower: all[i].Lower, Upper: all[i+1].Upper, N: all[i].N + all[i+1].N}

@@ -45,7 +45,9 @@ func network(r Remote, address string) (http.RoundTripper, error) {
 	}
 	if address != "" {
 		t.Proxy = nil
-		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dialer.DialContext(ctx, network, address) }
+		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		}
 	}
 	return t, nil
 }

@@ -127,21 +127,29 @@ func tailPlans(curve []point, before []Sample) []plan {
 
 // curveOf is the survival curve of the whole history on the bounds at which every sample says how many events were above.
 func curveOf(before []Sample) (curve []point, total float64) {
-	var some []Sample
-	for _, s := range before {
+	some, total := withEvents(before)
+	for _, le := range sharedBounds(some) {
+		curve = append(curve, point{le, math.Min(1, slow(some, le)/total)})
+	}
+	return curve, total
+}
+
+func withEvents(samples []Sample) (some []Sample, total float64) {
+	for _, s := range samples {
 		if n := above(s, 0).total; n > 0 {
 			some = append(some, s)
 			total += n
 		}
 	}
-	for _, le := range sharedBounds(some) {
-		slow := 0.0
-		for _, s := range some {
-			slow += above(s, le).bad
-		}
-		curve = append(curve, point{le, math.Min(1, slow/total)})
+	return some, total
+}
+
+// slow is how many events were above a bound.
+func slow(samples []Sample, bound float64) (n float64) {
+	for _, s := range samples {
+		n += above(s, bound).bad
 	}
-	return curve, total
+	return n
 }
 
 // sharedBounds are the bounds of any sample that split no bucket of any other.
@@ -196,14 +204,14 @@ func unsplit(bounds []float64, buckets []Bucket) []float64 {
 
 // Together puts the buckets of samples together, on the bounds that all of them share.
 func Together(samples []Sample) (buckets []Bucket) {
-	curve, total := curveOf(samples)
-	left := 1.0
-	for _, p := range curve {
-		buckets = append(buckets, Bucket{Le: p.Le, N: math.Max(0, left-p.S) * total})
-		left = p.S
-	}
-	if total == 0 {
+	some, left := withEvents(samples)
+	if len(some) == 0 {
 		return nil
 	}
-	return append(buckets, Bucket{Inf: true, N: left * total})
+	for _, le := range sharedBounds(some) {
+		n := slow(some, le)
+		buckets = append(buckets, Bucket{Le: le, N: math.Max(0, left-n)})
+		left = n
+	}
+	return append(buckets, Bucket{Inf: true, N: left})
 }

@@ -1,0 +1,460 @@
+package metric
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bakegate/bakegate/internal/httpx"
+)
+
+// worker is a process that serves a page.
+type worker struct {
+	mu   sync.Mutex
+	page string // "" is a process that fails
+	host string // what the last request was for
+	name string // and what its TLS asked for
+}
+
+func (w *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.host = r.Host
+	if r.TLS != nil {
+		w.name = r.TLS.ServerName
+	}
+	if w.page == "" {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprint(rw, w.page)
+}
+
+func (w *worker) shows(page string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.page = page
+}
+
+// asked is what the last request was for, and by which name.
+func (w *worker) asked() (host, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.host, w.name
+}
+
+func workers(t *testing.T, n int) (ws []*worker, urls []string) {
+	t.Helper()
+	for range n {
+		w := &worker{}
+		s := httptest.NewServer(w)
+		t.Cleanup(s.Close)
+		ws, urls = append(ws, w), append(urls, s.URL+"/metrics")
+	}
+	return ws, urls
+}
+
+// last is the last value of each series by its labels.
+func last(all []Series) map[string]float64 {
+	out := map[string]float64{}
+	for _, s := range all {
+		out[fmt.Sprint(s.Labels)] = s.Points[len(s.Points)-1].V
+	}
+	return out
+}
+
+func TestScrapeSeveral(t *testing.T) {
+	ws, urls := workers(t, 3)
+	for i, w := range ws {
+		w.shows(fmt.Sprintf("requests_total{code=\"200\",instance=\"own\"} %d\n", 10*i))
+	}
+	s, err := newScrape(ScrapeOptions{URLs: urls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := Query{ID: "q", Kind: Counter, Text: `requests_total{code=~"2.."}`}
+	host := func(i int) string { return strings.TrimSuffix(strings.TrimPrefix(urls[i], "http://"), "/metrics") }
+	want := map[string]float64{}
+	for i := range ws {
+		want[fmt.Sprintf("map[code:200 exported_instance:own instance:%s]", host(i))] = float64(10 * i)
+	}
+	got, err := poll(t, s, q)
+	if err != nil || !reflect.DeepEqual(last(got), want) {
+		t.Errorf("got %v, %v, want %v", last(got), err, want)
+	}
+	one := Query{ID: "one", Kind: Counter, Text: `requests_total{instance="` + host(1) + `"}`}
+	if got, err := poll(t, s, one); err != nil || len(got) != 1 || last(got)[fmt.Sprintf("map[code:200 exported_instance:own instance:%s]", host(1))] != 10 {
+		t.Errorf("by its instance: got %v, %v", got, err)
+	}
+	ws[2].shows("")
+	time.Sleep(2 * time.Millisecond)
+	got, err = poll(t, s, q, one)
+	if e := troubleOf(t, err); e.Trouble != Partial || !strings.Contains(err.Error(), "one: partial: 1 of 3 processes give no answer: "+urls[2]+": HTTP 503") {
+		t.Errorf("got %v", err)
+	}
+	points := map[string]int{}
+	for _, x := range got {
+		points[x.Query+" "+x.Labels["instance"]] = len(x.Points)
+	}
+	if want := map[string]int{"q " + host(0): 3, "q " + host(1): 3, "q " + host(2): 2, "one " + host(1): 3}; !reflect.DeepEqual(points, want) {
+		t.Errorf("one is silent: got points %v, want %v", points, want)
+	}
+	ws[0].shows("")
+	ws[1].shows("")
+	if got, err := poll(t, s, q); len(got) != 0 || troubleOf(t, err).Trouble != BackendDown {
+		t.Errorf("all are silent: got %v, %v", got, err)
+	}
+	for _, w := range ws {
+		w.shows("requests_total{code=\"200\"} 70\n")
+	}
+	if _, err := poll(t, s, q); err != nil {
+		t.Errorf("all are back: %v", err)
+	}
+}
+
+// shown is a page at a time since the source's first scrape; it ends where the next one begins.
+type shown struct {
+	at   time.Duration
+	page string
+}
+
+// What is known of a process decides what its first numbers, and those after a restart, mean.
+func TestScrapeWhenItBegan(t *testing.T) {
+	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of synctest's clock
+	page := func(started time.Duration, n int, more string) string {
+		return fmt.Sprintf("process_start_time_seconds %d\nrequests_total %d\n%s", begin.Add(started).Unix(), n, more)
+	}
+	hour := -time.Hour
+	tests := []struct {
+		name  string
+		pages []shown
+		want  string // of each point, and "late" in front
+	}{
+		{"it was there all the time", []shown{{0, page(hour, 100, "")}}, "100 100 100 100"},
+		{"new", []shown{{time.Minute, page(45*time.Second, 100, "")}}, "100 100"},
+		{"there, and seen late", []shown{{time.Minute, page(hour, 100, "")}}, "late 100 100"},
+		{"it does not say, and is seen late", []shown{{time.Minute, "requests_total 100\n"}}, "late 100 100"},
+		{"restarted, and counts more", []shown{{0, page(hour, 100, "")}, {time.Minute, page(45*time.Second, 120, "")}}, "100 100 began:120 120"},
+		{"restarted, and counts less", []shown{{0, page(hour, 100, "")}, {time.Minute, page(45*time.Second, 20, "")}}, "100 100 began:20 20"},
+		{"a start time that wavers", []shown{{0, page(hour, 100, "")}, {time.Minute, page(hour+2*time.Second, 120, "")}}, "100 100 120 120"},
+		{"a counter's own time", []shown{{0, "requests_total 100\nrequests_created 946681000\n"}, {time.Minute, fmt.Sprintf("requests_total 120\nrequests_created %d\n", begin.Unix()+50)}}, "100 100 began:120 120"},
+		{"a counter's time that is the scrape's", []shown{{0, "requests_total 100\nrequests_created 946681000\n"}, {time.Minute, fmt.Sprintf("requests_total 120\nrequests_created %d\n", begin.Unix()+60)}}, "100 100 120 120"},
+		{"a counter's time, and the process stayed", []shown{{0, page(hour, 100, "requests_created 946681000\n")}, {time.Minute, page(hour, 120, fmt.Sprintf("requests_created %d\n", begin.Unix()+50))}}, "100 100 120 120"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := newScrape(ScrapeOptions{URLs: []string{"http://a:1/metrics", "http://b:1/metrics"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.place.(those)[0].http = &http.Client{Transport: network(func(*http.Request) (*http.Response, error) { return pageReply("requests_total 5\n"), nil })}
+				s.place.(those)[1].http = &http.Client{Transport: network(func(*http.Request) (*http.Response, error) {
+					now := ""
+					for _, p := range tt.pages {
+						if time.Since(begin) >= p.at {
+							now = p.page
+						}
+					}
+					return pageReply(now), nil
+				})}
+				q := []Query{{ID: "q", Kind: Counter, Text: `requests_total{instance="b:1"}`}}
+				var got []Series
+				for range 4 {
+					got, _ = s.Range(t.Context(), q, begin, time.Now().Add(time.Second), 30*time.Second)
+					time.Sleep(30 * time.Second)
+				}
+				if text := howItBegan(got); text != tt.want {
+					t.Errorf("got %s, want %s", text, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// pageReply is a page, or a process that fails.
+func pageReply(page string) *http.Response {
+	w := httptest.NewRecorder()
+	if page == "" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	fmt.Fprint(w, page)
+	return w.Result()
+}
+
+func howItBegan(all []Series) string {
+	var out []string
+	for _, s := range all {
+		if s.Late {
+			out = append(out, "late")
+		}
+		for _, p := range s.Points {
+			text := fmt.Sprint(p.V)
+			if p.Began {
+				text = "began:" + text
+			}
+			out = append(out, text)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestScrapeSeveralOptions(t *testing.T) {
+	var many []string
+	for i := range 51 {
+		many = append(many, fmt.Sprintf("http://10.0.0.%d:8080/metrics", i))
+	}
+	at := func(url, dns string, urls ...string) ScrapeOptions {
+		return ScrapeOptions{Remote: httpx.Remote{URL: url}, DNS: dns, URLs: urls}
+	}
+	secret := at("", "", "https://a/metrics", "http://b/metrics")
+	secret.Token = httpx.NewSecret("hunter2hunter2")
+	for name, c := range map[string]struct {
+		o    ScrapeOptions
+		want string
+	}{
+		"several":               {at("", "", "http://a:8080/metrics", "http://b:8080/metrics"), ""},
+		"one in a list":         {at("", "", "http://a:8080/metrics"), ""},
+		"both":                  {at("http://a/metrics", "", "http://b/metrics"), "want one of them"},
+		"a list and a name":     {at("", "pods", "http://b/metrics"), "want one of them"},
+		"too many":              {at("", "", many...), "got 51, want at most 50"},
+		"twice":                 {at("", "", "http://a/metrics", "http://a/metrics"), "urls[1]: http://a/metrics is there twice"},
+		"one of them is wrong":  {at("", "", "http://a/metrics", "http://b"), "urls[1]: url http://b has no path"},
+		"plain http, a secret":  {secret, "urls[1]: url http://b/metrics is plain http"},
+		"a name":                {at("http://a:8080/metrics", "pods.prod.svc"), ""},
+		"a name alone":          {at("", "pods.prod.svc"), "url is missing"},
+		"a name with a port":    {at("http://a:8080/metrics", "pods:8080"), "want a name alone"},
+		"a name that is an URL": {at("http://a:8080/metrics", "http://pods/metrics"), "want a name alone"},
+		"a name with a newline": {at("http://a:8080/metrics", "po\nds"), "want a name alone"},
+	} {
+		_, err := newScrape(c.o)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: a secret in %v", name, err)
+		}
+	}
+	for address, want := range map[string]string{"http://a:8080/metrics": "a:8080", "https://a/metrics": "a:443", "http://[::1]:80/metrics": "[::1]:80", "https://a:1/admin/metrics": "a:1/admin", "https://a:1/stats": "a:1/stats"} {
+		if got := instanceOf(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}
+
+// zone is what a name server knows.
+type zone struct {
+	mu       sync.Mutex
+	names    map[string][]string // addresses
+	services map[string][]string // HOST:PORT
+	broken   bool
+}
+
+func (z *zone) set(name string, addresses ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.names[name] = addresses
+}
+
+func (z *zone) answer(query []byte) []byte {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	var m dnsmessage.Message
+	if m.Unpack(query) != nil || len(m.Questions) != 1 {
+		return nil
+	}
+	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+	q := m.Questions[0]
+	name := strings.TrimSuffix(q.Name.String(), ".")
+	for _, body := range z.records(name, q.Type) {
+		m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: body})
+	}
+	switch {
+	case z.broken:
+		m.RCode = dnsmessage.RCodeServerFailure
+	case len(z.names[name]) == 0 && len(z.services[name]) == 0:
+		m.RCode = dnsmessage.RCodeNameError
+	}
+	b, err := m.Pack()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (z *zone) records(name string, kind dnsmessage.Type) (bodies []dnsmessage.ResourceBody) {
+	for _, a := range z.names[name] {
+		switch ip := net.ParseIP(a); {
+		case ip.To4() != nil && kind == dnsmessage.TypeA:
+			bodies = append(bodies, &dnsmessage.AResource{A: [4]byte(ip.To4())})
+		case ip.To4() == nil && kind == dnsmessage.TypeAAAA:
+			bodies = append(bodies, &dnsmessage.AAAAResource{AAAA: [16]byte(ip)})
+		}
+	}
+	for _, s := range z.services[name] {
+		host, port, _ := net.SplitHostPort(s)
+		var n uint16
+		_, _ = fmt.Sscan(port, &n)
+		if kind == dnsmessage.TypeSRV {
+			bodies = append(bodies, &dnsmessage.SRVResource{Target: dnsmessage.MustNewName(host + "."), Port: n})
+		}
+	}
+	return bodies
+}
+
+// resolving is a source behind a name, and the name server that knows it.
+func resolving(t *testing.T, o ScrapeOptions) (*scrape, *zone) {
+	t.Helper()
+	s, err := newScrape(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := &zone{names: map[string][]string{}, services: map[string][]string{}}
+	server := serveNames(t, z.answer)
+	s.place.(*behindName).resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server)
+	}}
+	return s, z
+}
+
+// pod is a process with an address of its own, on a port that all of them have.
+func pod(t *testing.T, address, port string) (w *worker, listens string) {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(address, port))
+	if err != nil {
+		t.Skip(err) // the port is somebody else's on this address, or there is no such address
+	}
+	w = &worker{}
+	s := httptest.NewUnstartedServer(w)
+	s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	t.Cleanup(s.Close)
+	return w, l.Addr().String()
+}
+
+func TestScrapeBehindAName(t *testing.T) {
+	one, address := pod(t, "127.0.0.1", "0")
+	_, port, _ := net.SplitHostPort(address)
+	two, _ := pod(t, "127.0.0.2", port)
+	one.shows("requests_total 10\n")
+	two.shows("requests_total 20\n")
+	s, z := resolving(t, ScrapeOptions{Remote: httpx.Remote{URL: "http://shop.example:" + port + "/metrics"}, DNS: "pods.example"})
+	q := Query{ID: "q", Kind: Counter, Text: "requests_total"}
+	if _, err := poll(t, s, q); troubleOf(t, err).Trouble != BackendDown || !strings.Contains(err.Error(), "dns pods.example: ") {
+		t.Errorf("a name without an address: got %v", err)
+	}
+	z.set("pods.example", "127.0.0.1", "::1") // the second is the same process once more
+	got, err := poll(t, s, q)
+	if want := map[string]float64{"map[instance:127.0.0.1:" + port + "]": 10}; err != nil || !reflect.DeepEqual(last(got), want) {
+		t.Errorf("got %v, %v, want %v", last(got), err, want)
+	}
+	z.set("pods.example", "127.0.0.1", "127.0.0.2")
+	time.Sleep(2 * time.Millisecond)
+	got, err = poll(t, s, q)
+	if host, _ := one.asked(); err != nil || len(got) != 2 || got[0].Late || !got[1].Late || host != "shop.example:"+port {
+		t.Errorf("one joined: got %v, %v, for %s", got, err, host)
+	}
+	z.set("pods.example", "127.0.0.2")
+	one.shows("")
+	time.Sleep(2 * time.Millisecond)
+	got, err = poll(t, s, q)
+	if err != nil || len(got) != 2 || len(got[0].Points) != 2 || len(got[1].Points) != 2 {
+		t.Errorf("one left, and what it counted stays: got %v, %v", got, err)
+	}
+	z.mu.Lock()
+	z.broken = true
+	z.mu.Unlock()
+	if got, err := poll(t, s, q); len(got) != 0 || troubleOf(t, err).Trouble != BackendDown {
+		t.Errorf("the name server fails: got %v, %v", got, err)
+	}
+}
+
+func TestScrapeBehindServices(t *testing.T) {
+	one, a := pod(t, "127.0.0.1", "0")
+	two, b := pod(t, "127.0.0.1", "0")
+	one.shows("requests_total 10\n")
+	two.shows("requests_total 20\n")
+	s, z := resolving(t, ScrapeOptions{Remote: httpx.Remote{URL: "http://shop.example/metrics"}, DNS: "_metrics._tcp.pods.example"})
+	z.set("a.pods.example", "127.0.0.1")
+	z.set("b.pods.example", "127.0.0.1")
+	z.mu.Lock()
+	z.services["_metrics._tcp.pods.example"] = []string{strings.Replace(a, "127.0.0.1", "a.pods.example", 1), strings.Replace(b, "127.0.0.1", "b.pods.example", 1)}
+	z.mu.Unlock()
+	got, err := poll(t, s, Query{ID: "q", Kind: Counter, Text: "requests_total"})
+	if want := map[string]float64{"map[instance:" + a + "]": 10, "map[instance:" + b + "]": 20}; err != nil || !reflect.DeepEqual(last(got), want) {
+		t.Errorf("got %v, %v, want %v", last(got), err, want)
+	}
+}
+
+func TestScrapeBehindTooMany(t *testing.T) {
+	s, z := resolving(t, ScrapeOptions{Remote: httpx.Remote{URL: "http://shop.example/metrics"}, DNS: "_metrics._tcp.pods.example"})
+	z.mu.Lock()
+	z.services["_metrics._tcp.pods.example"] = slices.Repeat([]string{"a:1"}, 51)
+	z.mu.Unlock()
+	if _, err := poll(t, s, Query{ID: "q", Kind: Counter, Text: "requests_total"}); troubleOf(t, err).Trouble != TooMany {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The certificate is that of the url's name, whatever the address is.
+func TestScrapeBehindANameWithTLS(t *testing.T) {
+	w := &worker{page: "requests_total 10\n"}
+	server := httptest.NewTLSServer(w) // its certificate is for example.com
+	t.Cleanup(server.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	for name, want := range map[string]Trouble{"example.com": "", "other.example": BackendDown} {
+		s, z := resolving(t, ScrapeOptions{Remote: httpx.Remote{URL: "https://" + name + ":" + port + "/metrics", CA: ca}, DNS: "pods.example", Token: httpx.NewSecret("hunter2hunter2")})
+		z.set("pods.example", "127.0.0.1")
+		got, err := poll(t, s, Query{ID: "q", Kind: Counter, Text: "requests_total"})
+		if want != "" {
+			if troubleOf(t, err).Trouble != want || !strings.Contains(err.Error(), "at 127.0.0.1:"+port) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			continue
+		}
+		if host, sni := w.asked(); err != nil || len(got) != 1 || sni != name || host != name+":"+port {
+			t.Errorf("%s: got %v, %v, for %s by the name %s", name, got, err, host, sni)
+		}
+	}
+}
+
+// Native histograms of several processes, as they come in protobuf.
+func TestScrapeNative(t *testing.T) {
+	r := exampleRegistry(t)
+	server := httptest.NewServer(promhttp.HandlerFor(r, promhttp.HandlerOpts{}))
+	t.Cleanup(server.Close)
+	s := scrapeOf(t, server.URL+"/metrics")
+	got, err := poll(t, s, Query{ID: "native", Kind: Histogram, Text: "native_seconds"}, Query{ID: "classic", Kind: Histogram, Text: "seconds"},
+		Query{ID: "both", Kind: Histogram, Text: "both_seconds"}, Query{ID: "summary", Kind: Histogram, Text: "summary_seconds"}, Query{ID: "counter", Kind: Counter, Text: "native_seconds"})
+	n := map[string]int{}
+	for _, x := range got {
+		n[x.Query]++
+		if p := x.Points[0]; (p.Native != nil) != (x.Labels["le"] == "") || p.Native != nil && (p.V != 100 || math.Abs(p.Native.Count()-100) > 0) {
+			t.Errorf("%s %s%v: %v", x.Query, x.Name, x.Labels, p)
+		}
+	}
+	if want := map[string]int{"native": 1, "classic": 4, "both": 3}; err != nil || !reflect.DeepEqual(n, want) {
+		t.Errorf("got %v, %v, want %v", n, err, want)
+	}
+}

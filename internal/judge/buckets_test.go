@@ -58,3 +58,18 @@ func TestStraddled(t *testing.T) {
 		t.Errorf("beyond the last bound: got %v from %v", got, lo)
 	}
 }
+
+// All bounds at once are what they are one by one.
+func TestSlow(t *testing.T) {
+	samples := []Sample{sampleOf(0, 1, 1, 5, 2, 0, 4, 3, 7), sampleOf(0.5, 1, 1, 2, 3, 5, 0), {}, sampleOf(3)}
+	bounds := []float64{0, 0.2, 0.5, 1, 1 + 1e-12, 1.5, 2, 3, 4, 9}
+	for i, got := range slow(samples, bounds) {
+		want := 0.0
+		for _, s := range samples {
+			want += above(s, bounds[i]).bad
+		}
+		if got != want {
+			t.Errorf("above %v: got %v, want %v", bounds[i], got, want)
+		}
+	}
+}

@@ -128,8 +128,9 @@ func tailPlans(curve []point, before []Sample) []plan {
 // curveOf is the survival curve of the whole history on the bounds at which every sample says how many events were above.
 func curveOf(before []Sample) (curve []point, total float64) {
 	some, total := withEvents(before)
-	for _, le := range sharedBounds(some) {
-		curve = append(curve, point{le, math.Min(1, slow(some, le)/total)})
+	bounds := sharedBounds(some)
+	for i, n := range slow(some, bounds) {
+		curve = append(curve, point{bounds[i], math.Min(1, n/total)})
 	}
 	return curve, total
 }
@@ -144,12 +145,24 @@ func withEvents(samples []Sample) (some []Sample, total float64) {
 	return some, total
 }
 
-// slow is how many events were above a bound.
-func slow(samples []Sample, bound float64) (n float64) {
+// slow is how many events were above each of some ascending bounds, as above counts them.
+func slow(samples []Sample, bounds []float64) []float64 {
+	out := make([]float64, len(bounds))
 	for _, s := range samples {
-		n += above(s, bound).bad
+		left, lo, i := above(s, 0).total, 0.0, 0
+		for k, bound := range bounds {
+			for i < len(s.Buckets) {
+				b := s.Buckets[i]
+				if (b.Inf || b.Le > bound && !same(b.Le, bound)) && (lo > bound || same(lo, bound)) {
+					break
+				}
+				left, lo = left-b.N, b.Le
+				i++
+			}
+			out[k] += math.Max(0, left)
+		}
 	}
-	return n
+	return out
 }
 
 // sharedBounds are the bounds of any sample that split no bucket of any other.
@@ -208,9 +221,9 @@ func Together(samples []Sample) (buckets []Bucket) {
 	if len(some) == 0 {
 		return nil
 	}
-	for _, le := range sharedBounds(some) {
-		n := slow(some, le)
-		buckets = append(buckets, Bucket{Le: le, N: math.Max(0, left-n)})
+	bounds := sharedBounds(some)
+	for i, n := range slow(some, bounds) {
+		buckets = append(buckets, Bucket{Le: bounds[i], N: math.Max(0, left-n)})
 		left = n
 	}
 	return append(buckets, Bucket{Inf: true, N: left})

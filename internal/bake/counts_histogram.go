@@ -272,7 +272,7 @@ func sparse(all []metric.NativeBucket) (bs []judge.Bucket) {
 func (c *histogram) trouble() *trouble {
 	switch {
 	case c.badLe != "":
-		return &trouble{"buckets", fmt.Sprintf("the label le is %q: want the bucket's upper bound as a number", c.badLe), "name a classic histogram without its _bucket: every series of it has the label le"}
+		return &trouble{"buckets", fmt.Sprintf("the label le is %q: want the bucket's upper bound as a number", c.badLe), "name a histogram without its _bucket: every classic series of it has the label le"}
 	case c.noInf:
 		return &trouble{"buckets", "a process has no bucket le=\"+Inf\": nobody knows how many events there were", "keep le=\"+Inf\" when series are dropped or the selector filters by le"}
 	case !c.seen && c.skipped > 0:

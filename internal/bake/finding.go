@@ -339,7 +339,7 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
 	metric.Partial:      {"answered without some of the service's processes", "see why these processes can't be read: a process that is gone, or that is too busy to answer, is harm that its own counters don't show"},
-	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
+	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself (urls or dns), or read them through Prometheus"},
 }
 
 func troubleOf(class metric.Trouble, source string, err error) *trouble {

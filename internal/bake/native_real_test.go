@@ -43,13 +43,13 @@ func (s *nativeShop) start() {
 
 const nativeStep = 15 * time.Second
 
-func (e *nativeExporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *nativeExporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.now.After(e.end) {
 		return
 	}
-	format := expfmt.Negotiate(r.Header)
+	format := expfmt.NewFormat(expfmt.TypeProtoDelim)
 	w.Header().Set("Content-Type", string(format))
 	registry := prometheus.NewRegistry()
 	for app, s := range e.shops {

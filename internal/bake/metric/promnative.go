@@ -62,7 +62,7 @@ func (s *nativeBuckets) UnmarshalJSON(b []byte) error {
 			return err
 		}
 		if len(*s) >= maxNativeBuckets {
-			return troublef(TooMany, "a native histogram has more than %d buckets", maxNativeBuckets)
+			return troublef(BadQuery, "a native histogram has more than %d buckets", maxNativeBuckets)
 		}
 		*s = append(*s, one)
 		b = b[end+1:]

@@ -79,7 +79,10 @@ func (b *behindName) find(ctx context.Context) ([]*scrapeTarget, error) {
 	}
 	slices.SortFunc(found, netip.AddrPort.Compare)
 	found = slices.Compact(found)
-	if len(found) > maxTargets || len(b.known) > maxKnown {
+	switch {
+	case len(b.known) > maxKnown:
+		return nil, troublef(TooMany, "dns %s: more than %d different addresses so far: is it a name that changes with every answer?", b.options.DNS, maxKnown)
+	case len(found) > maxTargets:
 		return nil, troublef(TooMany, "dns %s: got %d addresses, want at most %d: a part of the processes is no evidence, let a prometheus source scrape them all", b.options.DNS, len(found), maxTargets)
 	}
 	ts := make([]*scrapeTarget, len(found))

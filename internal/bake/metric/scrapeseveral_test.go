@@ -215,6 +215,34 @@ func howItBegan(all []Series) string {
 	return strings.Join(out, " ")
 }
 
+// A process that was heard before a query was first asked, and then not until others had answered it, may have counted for long. A series that
+// joins others of its metric is new.
+func TestScrapeSilentWhileItBegan(t *testing.T) {
+	ws, urls := workers(t, 2)
+	ws[0].shows("requests_total 1\nup 1\n")
+	ws[1].shows("requests_total 1000\nup 1\n")
+	s, err := newScrape(ScrapeOptions{URLs: urls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := Query{ID: "q", Kind: Counter, Text: `requests_total{instance="` + instanceOf(urls[1]) + `"}`}
+	ask := func(q Query, page string) []Series {
+		ws[1].shows(page)
+		time.Sleep(scrapeReuse + 5*time.Millisecond)
+		got, _ := s.Range(t.Context(), []Query{q}, time.Now().Add(-time.Hour), time.Now().Add(time.Minute), 30*time.Second)
+		return got
+	}
+	ask(Query{ID: "up", Kind: Gauge, Text: "up"}, "up 1\n")
+	ask(q, "")
+	if got := howItBegan(ask(q, "requests_total 1000\n")); got != "late 1000" {
+		t.Errorf("got %s", got)
+	}
+	ask(q, "")
+	if got := howItBegan(ask(q, "requests_total 1000\nrequests_total{code=\"500\"} 3\n")); got != "3 late 1000 1000" {
+		t.Errorf("got %s, want the second series to be new", got)
+	}
+}
+
 func TestScrapeSeveralOptions(t *testing.T) {
 	var many []string
 	for i := range 51 {

@@ -26,7 +26,7 @@ type scrapeTarget struct {
 }
 
 const (
-	// scrapeOne is how long one target may take, a second try included: all that hang together stay within what the bake gives a poll.
+	// scrapeOne is how long one of several targets may take, a second try included: all that hang together stay within what the bake gives a poll.
 	scrapeOne = 25 * time.Second
 	// scrapeAtOnce is how many targets are read at a time.
 	scrapeAtOnce = 16
@@ -47,8 +47,11 @@ func (t *scrapeTarget) get(ctx context.Context, watched map[string]*watch) (*pag
 	for _, w := range watched {
 		histograms = histograms || w.kind == Histogram
 	}
-	ctx, cancel := context.WithTimeout(ctx, scrapeOne)
-	defer cancel()
+	if t.instance != "" {
+		limited, cancel := context.WithTimeout(ctx, scrapeOne)
+		defer cancel()
+		ctx = limited
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, nil)
 	if err != nil {
 		return nil, troublef(BadQuery, "%w", err)
@@ -69,12 +72,13 @@ func (t *scrapeTarget) get(ctx context.Context, watched map[string]*watch) (*pag
 	return p, nil
 }
 
-// keep takes a page into the series. before is when this source scraped anything before, zero for never. It returns how much came in.
+// keep takes a page into the series. before is when this source scraped anything before, zero for never: what a target shows that had no part
+// in it may be as old as the process. It returns how much came in.
 func (t *scrapeTarget) keep(p *page, before time.Time) (added int) {
-	first := t.last.IsZero()
-	late := first && !before.IsZero() && !(p.started > unixSeconds(before))
+	late := t.last.Before(before) && !(p.started > unixSeconds(before))
+	known := t.names()
 	since := unixSeconds(t.last)
-	restarted := !first && p.started > since && p.started > t.replicas.start+1
+	restarted := !t.last.IsZero() && p.started > since && p.started > t.replicas.start+1
 	t.last = p.at
 	t.replicas.scraped(p.started)
 	ms := ceilMilli(p.at) // never before the call: what was asked for until then stays as it was
@@ -82,7 +86,7 @@ func (t *scrapeTarget) keep(p *page, before time.Time) (added int) {
 		key := x.name + "\x00" + seriesKey(x.labels)
 		have := t.series[key]
 		if have == nil {
-			have = &scraped{name: x.name, labels: x.labels, late: late}
+			have = &scraped{name: x.name, labels: x.labels, late: late && !known[x.name]}
 			t.series[key] = have
 		}
 		if n := len(have.points); n > 0 && have.points[n-1].ms >= ms {
@@ -98,6 +102,15 @@ func (t *scrapeTarget) keep(p *page, before time.Time) (added int) {
 		t.replicas.counter(key, x)
 	}
 	return added
+}
+
+// names are the metrics of which this target has shown something: what else it shows of them is new.
+func (t *scrapeTarget) names() map[string]bool {
+	names := map[string]bool{}
+	for _, x := range t.series {
+		names[x.name] = true
+	}
+	return names
 }
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

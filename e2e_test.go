@@ -153,11 +153,7 @@ func (e *e2e) run(args ...string) (int, *report.Report) {
 		e.t.Fatal(err)
 	}
 	e.t.Logf("%s", log.String())
-	es, err := record.ReadDir(filepath.Join(e.dir, "bakegate-out"))
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	r, err := report.From(es)
+	r, err := report.From(record.EntriesIn(filepath.Join(e.dir, "bakegate-out")))
 	if err != nil {
 		e.t.Fatal(err)
 	}

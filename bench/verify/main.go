@@ -43,6 +43,7 @@ type bench struct {
 	delay            time.Duration
 	proxy            *proxy
 	signer           signer
+	outs             int // out directories so far
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -179,8 +180,10 @@ func (b *bench) time(s *series, counts bool, cmd *exec.Cmd) error {
 	return nil
 }
 
+// verify runs in an out directory of its own, as a job that starts in a fresh workspace does.
 func (b *bench) verify(ctx context.Context, config string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, b.bakegate, "verify", "--config", config, "--format", "json")
+	b.outs++
+	cmd := exec.CommandContext(ctx, b.bakegate, "verify", "--config", config, "--format", "json", "--out", filepath.Join(b.dir, fmt.Sprint("out-", b.outs)))
 	cmd.Dir, cmd.Env = b.dir, b.env()
 	return cmd
 }

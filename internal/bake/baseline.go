@@ -18,8 +18,8 @@ const (
 	firstChunk    = 30 * time.Minute
 	smallestChunk = 5 * time.Minute
 	largestChunk  = 6 * time.Hour
-	manyPoints    = 200_000 // a chunk with more points is followed by a shorter one: 24 bytes each, beside their JSON
-	fewPoints     = 50_000
+	manyPoints    = 100_000 // a chunk with more points is followed by a shorter one: 24 bytes each, beside their JSON
+	fewPoints     = 25_000
 )
 
 // baseline is the time before the deploy, of one metric: [from, to), fetched chunk by chunk, oldest first. A chunk becomes samples
@@ -261,6 +261,9 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	got := b.counts.add(series, b.cursor, to)
 	b.cursor = to
 	fresh := slices.DeleteFunc(leaveOut(got.samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
+	if b.samples == nil { // a day of it is most of what a bake holds: room for just that
+		b.samples = make([]judge.Sample, 0, b.to.Sub(b.from)/b.grid.step)
+	}
 	b.samples = append(b.samples, fresh...)
 	b.fetched += len(fresh)
 	if len(fresh) > 0 && b == w.before {

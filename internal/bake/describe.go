@@ -65,7 +65,7 @@ func (b *bake) advice() (as []string) {
 	if o.Window < 4*usualScrape {
 		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 scrapes of %s", short(o.Window), short(usualScrape)))
 	}
-	if o.Step < usualScrape && slices.ContainsFunc(o.Metrics, func(m Metric) bool { return b.source(m.From).Traits().History }) {
+	if o.Step < usualScrape && slices.ContainsFunc(o.Metrics, func(m Metric) bool { t := b.source(m.From).Traits(); return t.History && !t.Zeros }) {
 		as = append(as, fmt.Sprintf("the step (%s) is below the usual scrape interval (%s): steps without a new sample are joined to the next one", short(o.Step), short(usualScrape)))
 	}
 	if len(o.Metrics) > 0 && !slices.ContainsFunc(o.Metrics, func(m Metric) bool { return m.kind() != judge.Boolean }) {
@@ -81,7 +81,8 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	say := func(format string, args ...any) {
 		as = append(as, clean.Text(m.Name)+": "+fmt.Sprintf(format, args...))
 	}
-	history := b.source(m.From).Traits().History
+	traits := b.source(m.From).Traits()
+	history := traits.History
 	switch {
 	case !m.compares() && len(m.limits())+len(m.burns(b.Options.Window)) == 0 && m.kind() != judge.Boolean:
 		say("neither limit nor compare: it can never pass")
@@ -96,7 +97,7 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	if m.Expr != "" {
 		say("an expression is weaker evidence than counters: bad and total, or a histogram, say how many requests stand behind a number")
 	}
-	if m.kind() == judge.Proportion {
+	if m.kind() == judge.Proportion && !traits.Zeros {
 		sel := &selection{bad: string(m.Bad), total: string(m.Total)}
 		if t := sel.trouble(); t != nil {
 			say("bad does not select from total's metric: while no failure was ever counted, the verdict is inconclusive/selector")

@@ -35,6 +35,7 @@ func constant(v float64) func(time.Duration) float64 {
 // backend is a metrics backend in memory: it scrapes its processes every interval and shows the points after a lag.
 type backend struct {
 	scrape  bool // knows no history
+	zeros   bool // counts by intervals
 	every   time.Duration
 	lag     time.Duration
 	delay   time.Duration // of each answer
@@ -52,7 +53,7 @@ type backend struct {
 }
 
 func (b *backend) Check(metric.Query) error { return nil }
-func (b *backend) Traits() metric.Traits    { return metric.Traits{History: !b.scrape} }
+func (b *backend) Traits() metric.Traits    { return metric.Traits{History: !b.scrape, Zeros: b.zeros} }
 
 func (b *backend) Range(ctx context.Context, qs []metric.Query, from, to time.Time, _ time.Duration) ([]metric.Series, error) {
 	if b.inflight.Add(1) > 1 {

@@ -59,6 +59,11 @@ func TestDescribe(t *testing.T) {
 	if strings.Contains(got, "only health") {
 		t.Errorf("advice that does not fit:\n%s", got)
 	}
+	counting := &backend{zeros: true}
+	got = strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"prom": counting}}), "\n")
+	if strings.Contains(got, "does not select") || strings.Contains(got, "usual scrape") {
+		t.Errorf("advice that does not fit:\n%s", got)
+	}
 }
 
 func TestNoMetricsIsNoPass(t *testing.T) {

@@ -48,11 +48,7 @@ func render(w io.Writer, path, format string) error {
 		return usageError{err}
 	}
 	defer f.Close()
-	es, err := record.Read(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	r, err := report.From(es)
+	r, err := report.From(record.Entries(f))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -71,13 +71,7 @@ func (l *loaded) finish(res step.Result) int {
 	return l.publish(*r, res.Verdict.Exit)
 }
 
-func readBack(out string) (*report.Report, error) {
-	es, err := record.ReadDir(out)
-	if err != nil {
-		return nil, err
-	}
-	return report.From(es)
-}
+func readBack(out string) (*report.Report, error) { return report.From(record.EntriesIn(out)) }
 
 func (l *loaded) publish(r report.Report, exit int) int {
 	var summary bytes.Buffer

@@ -141,14 +141,14 @@ func (s *session) selects() error {
 
 // priorReport reads the journal that is there; nil for none.
 func priorReport(out string) (*report.Report, error) {
-	es, err := record.ReadDir(out)
+	r, err := readBack(out)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the journal of an earlier run can't be read: %w (move it away to start afresh)", err)
 	}
-	return report.From(es)
+	return r, nil
 }
 
 // identify finds the deploy's id, and whether this run takes up an earlier one of the same deploy.

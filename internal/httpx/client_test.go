@@ -196,8 +196,8 @@ func TestBrokenReplies(t *testing.T) {
 				case <-time.After(5 * time.Millisecond):
 				}
 			}
-		}, "the reply did not end within 80ms"},
-		"no reply": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 80ms"},
+		}, "the reply did not end within 800ms"},
+		"no reply": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 800ms"},
 		"half a reply": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "half")

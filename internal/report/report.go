@@ -5,6 +5,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -40,14 +41,20 @@ type Report struct {
 	Last       time.Time
 }
 
-// From reads a journal's entries. What an earlier attempt of the same command found is replaced by what the later one found.
-func From(entries []record.Entry) (*Report, error) {
+// From reads a journal's entries: what an earlier attempt of the same command found is replaced by what the later one found. An error of
+// theirs is returned as it is.
+func From(entries iter.Seq2[record.Entry, error]) (*Report, error) {
 	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{},
 		Judgements: map[string]judge.Judgement{}, Images: map[string]string{}}
 	b := builder{r: r}
-	for i, e := range entries {
+	n := 0
+	for e, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		n++
 		if err := b.add(e); err != nil {
-			return nil, fmt.Errorf("entry %d (%s): %w", i+1, e.Type, err)
+			return nil, fmt.Errorf("entry %d (%s): %w", n, e.Type, err)
 		}
 	}
 	r.Findings = b.findings("")

@@ -55,11 +55,7 @@ func (s *story) add(typ record.Type, data any) {
 func (s *story) end(v verdict.Verdict) *report.Report {
 	s.t.Helper()
 	s.add(record.TypeVerdict, record.Sealed{Verdict: v, Ended: t0.Add(6 * time.Minute)})
-	es, err := record.ReadDir(s.dir)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r, err := report.From(es)
+	r, err := report.From(record.EntriesIn(s.dir))
 	if err != nil {
 		s.t.Fatal(err)
 	}

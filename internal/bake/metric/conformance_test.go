@@ -56,6 +56,11 @@ var conformance = []adapter{
 		query: Query{Kind: Counter, Text: `sum:http.requests{service:$service}`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
 	},
 	{
+		name: "elasticsearch", points: 5, empties: 5, nulls: 3, partial: Truncated, // no document in an interval is 0
+		build: func(r httpx.Remote) (Source, error) { return elasticKnowing(r, "@timestamp", "service.name", "level") },
+		query: Query{Kind: Counter, Text: `service.name:"$service" AND level:error`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250250, 0),
+	},
+	{
 		name: "graphite", points: 5,
 		build: func(r httpx.Remote) (Source, error) {
 			return newGraphite(GraphiteOptions{Remote: r, Token: suiteToken})

@@ -126,20 +126,7 @@ func grafanaJSON(text string, v values) (map[string]any, error) {
 func fillTexts(in any, v values) (out any, err error) {
 	switch x := in.(type) {
 	case string:
-		var b strings.Builder
-		for _, p := range pieces(x) {
-			text := p.text
-			if p.variable {
-				if text, err = v.get(p.text); err == nil {
-					text, err = grafanaPart(p.text, text)
-				}
-			}
-			if err != nil {
-				return nil, err
-			}
-			b.WriteString(text)
-		}
-		return b.String(), nil
+		return v.through(x, grafanaPart)
 	case []any:
 		for i := range x {
 			if x[i], err = fillTexts(x[i], v); err != nil {

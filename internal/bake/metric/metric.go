@@ -80,6 +80,9 @@ type Background interface {
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
 	History bool
+	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
+	// empty one.
+	Zeros bool
 }
 
 // Trouble classifies why a query has no answer. Each is a reason of its own, none is data, none is a verdict.
@@ -125,16 +128,17 @@ type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
-	"alertmanager": buildAlertmanager,
-	"cloudwatch":   buildCloudWatch,
-	"datadog":      buildDatadog,
-	"exec":         buildExec,
-	"grafana":      buildGrafana,
-	"graphite":     buildGraphite,
-	"influxdb":     buildInfluxDB,
-	"newrelic":     buildNewRelic,
-	"probe":        buildProbe,
-	"prometheus":   buildPrometheus,
-	"scrape":       buildScrape,
-	"web":          buildWeb,
+	"alertmanager":  buildAlertmanager,
+	"cloudwatch":    buildCloudWatch,
+	"datadog":       buildDatadog,
+	"elasticsearch": buildElasticsearch,
+	"exec":          buildExec,
+	"grafana":       buildGrafana,
+	"graphite":      buildGraphite,
+	"influxdb":      buildInfluxDB,
+	"newrelic":      buildNewRelic,
+	"probe":         buildProbe,
+	"prometheus":    buildPrometheus,
+	"scrape":        buildScrape,
+	"web":           buildWeb,
 }

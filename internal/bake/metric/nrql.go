@@ -116,18 +116,11 @@ func fillNRQL(text string, v values) (string, error) {
 			b.WriteString(t.text)
 			continue
 		}
-		for _, p := range pieces(t.text) {
-			value := p.text
-			if p.variable {
-				if value, err = v.get(p.text); err == nil {
-					value, err = nrqlPart(p.text, value, t.regex)
-				}
-				if err != nil {
-					return "", err
-				}
-			}
-			b.WriteString(value)
+		text, err := v.through(t.text, func(name, value string) (string, error) { return nrqlPart(name, value, t.regex) })
+		if err != nil {
+			return "", err
 		}
+		b.WriteString(text)
 	}
 	return b.String(), nil
 }

@@ -100,12 +100,20 @@ func unknownVariable(name string) error {
 
 // fill puts the variables into text that has no structure.
 func (v values) fill(s string) (string, error) {
+	return v.through(s, func(_, value string) (string, error) { return value, nil })
+}
+
+// through puts the variables into a text, each through escape.
+func (v values) through(s string, escape func(name, value string) (string, error)) (string, error) {
 	var b strings.Builder
 	for _, p := range pieces(s) {
 		text := p.text
 		if p.variable {
 			var err error
-			if text, err = v.get(p.text); err != nil {
+			if text, err = v.get(p.text); err == nil {
+				text, err = escape(p.text, text)
+			}
+			if err != nil {
 				return "", err
 			}
 		}

@@ -3,8 +3,9 @@ package fake
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strconv"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // OTLP is a fake of an OTLP/HTTP receiver of traces in JSON, which keeps a span by its ids, as most backends do.
@@ -100,7 +101,7 @@ func (o *OTLP) serve(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"partialSuccess": map[string]any{}})
 }
 
-var hexID = regexp.MustCompile(`^([0-9a-f]{16}){1,2}$`)
+var hexID = lazyregexp.New(`^([0-9a-f]{16}){1,2}$`)
 
 func (s Span) valid() bool {
 	start, err1 := strconv.ParseInt(s.Start, 10, 64)

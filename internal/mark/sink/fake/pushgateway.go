@@ -3,9 +3,10 @@ package fake
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // Pushgateway is a fake of Prometheus's Pushgateway: groups by their path, each replaced as a whole by a PUT.
@@ -35,8 +36,8 @@ func (p *Pushgateway) Marks() []string {
 }
 
 var (
-	pushPath = regexp.MustCompile(`^/metrics/job/[^/]+(/[a-zA-Z_]\w*(@base64)?/[^/]+)*$`)
-	pushLine = regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+\{([a-z_]+="([^"\\\n]|\\\\|\\"|\\n)*"(,|}))*}? -?[0-9.e+]+)$`)
+	pushPath = lazyregexp.New(`^/metrics/job/[^/]+(/[a-zA-Z_]\w*(@base64)?/[^/]+)*$`)
+	pushLine = lazyregexp.New(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+\{([a-z_]+="([^"\\\n]|\\\\|\\"|\\n)*"(,|}))*}? -?[0-9.e+]+)$`)
 )
 
 func (p *Pushgateway) serve(w http.ResponseWriter, r *http.Request) {

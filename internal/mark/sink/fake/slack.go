@@ -3,9 +3,10 @@ package fake
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
 // Slack is a fake of Slack's incoming webhooks: it answers in words, not in JSON.
@@ -74,7 +75,7 @@ func (m slackMessage) valid() bool {
 }
 
 // slackLink is a link that is shown by its words; the tests look at what is left.
-var slackLink = regexp.MustCompile(`<https?://[^<>|\s]*\|pipeline run>`)
+var slackLink = lazyregexp.New(`<https?://[^<>|\s]*\|pipeline run>`)
 
 func (m slackMessage) shown() string {
 	all := []string{m.Text}

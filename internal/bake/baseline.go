@@ -18,7 +18,7 @@ const (
 	firstChunk    = 30 * time.Minute
 	smallestChunk = 5 * time.Minute
 	largestChunk  = 6 * time.Hour
-	manyPoints    = 100_000 // a chunk with more points is followed by a shorter one: 24 bytes each, beside their JSON
+	manyPoints    = 100_000 // a chunk with more points is followed by a shorter one: some 50 bytes each, beside their JSON
 	fewPoints     = 25_000
 )
 

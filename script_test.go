@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"shop": startShop, "registry": startRegistry, "push": push, "grafana": startGrafana, "annotations": annotations,
-			"ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
+			"otlp": startOTLP, "spans": spans, "datadog": startDatadog, "changes": changes, "ledger": writeLedger, "jsonfield": jsonField, "exits": exits, "sleep": sleep,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -215,6 +215,80 @@ func annotations(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(args) > 1 && !strings.Contains(fmt.Sprint(all[len(all)-1].Tags), args[1]) {
 		ts.Fatalf("the annotation's tags are %v, want %s", all[len(all)-1].Tags, args[1])
+	}
+}
+
+var collectors sync.Map // *testscript.TestScript -> *fake.OTLP
+
+// startOTLP starts a receiver of spans. $OTLP is its address, $OTLP_TOKEN its token.
+func startOTLP(ts *testscript.TestScript, _ bool, _ []string) {
+	o := fake.NewOTLP("", "otlp-0123456789abcdef")
+	ts.Defer(o.Close)
+	collectors.Store(ts, o)
+	ts.Setenv("OTLP", o.URL())
+	ts.Setenv("OTLP_TOKEN", "otlp-0123456789abcdef")
+}
+
+// spans writes the spans that arrived to a file, as a tree: spans FILE. $DEPLOY_SPAN is what belongs to the deploy's.
+func spans(ts *testscript.TestScript, _ bool, args []string) {
+	o, _ := collectors.Load(ts)
+	all := o.(*fake.OTLP).Spans()
+	known := map[string]bool{}
+	for _, s := range all {
+		known[s.SpanID] = true
+	}
+	var b strings.Builder
+	var tree func(parent, indent string)
+	tree = func(parent, indent string) {
+		for _, s := range all {
+			if s.ParentSpanID != parent {
+				continue
+			}
+			fmt.Fprintf(&b, "%s%s", indent, s.Name)
+			if s.Status.Code == 2 {
+				b.WriteString(" failed")
+			}
+			b.WriteString("\n")
+			if s.Name == "deploy" {
+				ts.Setenv("DEPLOY_SPAN", "00-"+s.TraceID+"-"+s.SpanID+"-01")
+			}
+			tree(s.SpanID, indent+"  ")
+		}
+	}
+	for _, s := range all {
+		if !known[s.ParentSpanID] {
+			if s.ParentSpanID != "" {
+				fmt.Fprintf(&b, "%s/%s/", s.TraceID, s.ParentSpanID)
+			}
+			tree(s.ParentSpanID, "")
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+var datadogs sync.Map // *testscript.TestScript -> *fake.Datadog
+
+// startDatadog starts a Datadog that takes events. $DATADOG is its address, $DD_API_KEY its key.
+func startDatadog(ts *testscript.TestScript, _ bool, _ []string) {
+	d := fake.NewDatadog("dd-0123456789abcdef")
+	ts.Defer(d.Close)
+	datadogs.Store(ts, d)
+	ts.Setenv("DATADOG", d.URL())
+	ts.Setenv("DD_API_KEY", "dd-0123456789abcdef")
+}
+
+// changes wants so many change events in Datadog, and writes the two sides of the last to a file: changes 1 [FILE].
+func changes(ts *testscript.TestScript, _ bool, args []string) {
+	d, _ := datadogs.Load(ts)
+	all := d.(*fake.Datadog).Changes()
+	if strconv.Itoa(len(all)) != args[0] {
+		ts.Fatalf("Datadog has %d change events, want %s: %+v", len(all), args[0], all)
+	}
+	if len(args) > 1 {
+		last := all[len(all)-1]
+		b, err := json.MarshalIndent(map[string]any{"title": last.Title, "prev": last.Attributes.PrevValue, "new": last.Attributes.NewValue}, "", "  ")
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(b, '\n'), 0o600))
 	}
 }
 

@@ -58,8 +58,9 @@ type Result struct {
 type Output struct{ Key, Value string }
 
 // Keys are the outputs, the same on every platform. Each platform spells them its own way: deploy_id is BAKEGATE_DEPLOY_ID on GitLab
-// and deploy-id on Tekton.
-var Keys = []string{"verdict", "reason", "exit", "summary", "deploy_id", "image", "images", "digest", "rollback", "rollback_target", "rollback_command"}
+// and deploy-id on Tekton. Where a platform has no room for all of them, the last ones give way.
+var Keys = []string{"verdict", "reason", "exit", "summary", "deploy_id", "image", "images", "digest", "rollback", "rollback_target", "rollback_command",
+	"traceparent", "otel_resource_attributes"}
 
 // Annotation is a message that the platform shows beside the run, or beside a line of a file.
 type Annotation struct {

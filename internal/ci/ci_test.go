@@ -35,6 +35,12 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
+// resource is as long as it is for most.
+const resource = "service.name=checkout,service.version=v2.4.0,deployment.environment.name=production,deployment.id=checkout-production-0123456789ab," +
+	"oci.manifest.digest=sha256:e4ca62c0d62f3e886e684806dfe9d4e0cda60d54986898173c1083856cfda0f4,container.image.name=ghcr.io/acme/checkout," +
+	"vcs.ref.head.revision=a91957a858320c0e17f3a0eca7cfacbff50ea29a,vcs.ref.head.name=feature%2Fx,vcs.ref.type=branch,vcs.repository.name=checkout," +
+	"vcs.repository.url.full=https://github.com/acme/checkout,k8s.cluster.name=eu%201,team=red"
+
 // result is a rollback with every output.
 func result() Result {
 	return Result{Verdict: verdict.Verdict{Name: verdict.NameRollback}, Summary: []byte("# bakegate: rollback\n"), Outputs: []Output{
@@ -42,7 +48,8 @@ func result() Result {
 		{"deploy_id", "checkout-production-0123456789ab"}, {"image", "ghcr.io/acme/checkout@sha256:" + strings.Repeat("ab", 32)},
 		{"images", `["ghcr.io/acme/checkout@sha256:` + strings.Repeat("ab", 32) + `"]`},
 		{"digest", "sha256:" + strings.Repeat("ab", 32)}, {"rollback", "true"},
-		{"rollback_command", "kubectl rollout undo deployment/checkout"}, {"rollback_target", "ghcr.io/acme/checkout@sha256:" + strings.Repeat("cd", 32)}}}
+		{"rollback_command", "kubectl rollout undo deployment/checkout"}, {"rollback_target", "ghcr.io/acme/checkout@sha256:" + strings.Repeat("cd", 32)},
+		{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"otel_resource_attributes", resource}}}
 }
 
 func TestDetect(t *testing.T) {

@@ -22,22 +22,43 @@ func TestGitLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := read(t, path)
-	for _, line := range []string{"BAKEGATE_VERDICT=rollback", "BAKEGATE_EXIT=10", "BAKEGATE_DEPLOY_ID=checkout-production-0123456789ab", "BAKEGATE_ROLLBACK=true"} {
+	for _, line := range []string{"BAKEGATE_VERDICT=rollback", "BAKEGATE_EXIT=10", "BAKEGATE_DEPLOY_ID=checkout-production-0123456789ab", "BAKEGATE_ROLLBACK=true",
+		"BAKEGATE_TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "BAKEGATE_OTEL_RESOURCE_ATTRIBUTES=" + resource} {
 		if !strings.Contains("\n"+s, "\n"+line+"\n") {
 			t.Errorf("%s is missing in\n%s", line, s)
 		}
 	}
 }
 
-// GitLab expands variables in a dotenv value: a dollar must not reach it.
-func TestGitLabTakesNoDollar(t *testing.T) {
+// GitLab expands variables in a dotenv value: none must reach it, in either of their two ways of writing.
+func TestGitLabExpandsNothing(t *testing.T) {
+	for _, tt := range []struct{ summary, command, wantSummary, wantCommand string }{
+		{"cost $CI_JOB_TOKEN more", "undo $SERVICE", "cost CI_JOB_TOKEN more", ""},
+		{"cost %CI_JOB_TOKEN% and %a%b% more", "a=%C3%A9", "cost CI_JOB_TOKEN% and ab% more", ""},
+		{"3% vs 1% of 5%", "a=1%2C2%20%20x", "3% vs 1% of 5%", "a=1%2C2%20%20x"},
+	} {
+		p, _ := platform(t, "GITLAB_CI", "true")
+		if err := p.Publish(Result{Outputs: []Output{{"summary", tt.summary}, {"rollback_command", tt.command}}}); err != nil {
+			t.Fatal(err)
+		}
+		if s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env")); s != "BAKEGATE_SUMMARY="+tt.wantSummary+"\nBAKEGATE_ROLLBACK_COMMAND="+tt.wantCommand+"\n" {
+			t.Errorf("%q", s)
+		}
+	}
+}
+
+// The last value has all the room that the others leave.
+func TestGitLabLong(t *testing.T) {
 	p, _ := platform(t, "GITLAB_CI", "true")
-	err := p.Publish(Result{Outputs: []Output{{"summary", "cost $CI_JOB_TOKEN more"}, {"rollback_command", "undo $SERVICE"}}})
-	if err != nil {
+	r := result()
+	long := resource + strings.Repeat(",team=red", 200)
+	r.Outputs[len(r.Outputs)-1].Value = long
+	if err := p.Publish(r); err != nil {
 		t.Fatal(err)
 	}
-	if s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env")); s != "BAKEGATE_SUMMARY=cost CI_JOB_TOKEN more\nBAKEGATE_ROLLBACK_COMMAND=\n" {
-		t.Errorf("%q", s)
+	s := read(t, filepath.Join(p.(gitlab).OutDir, "bakegate.env"))
+	if !strings.HasSuffix(s, "\nBAKEGATE_OTEL_RESOURCE_ATTRIBUTES="+long+"\n") || len(s) >= 5000 {
+		t.Errorf("%d bytes: %s", len(s), s)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // hostile are values that have injected outputs or commands somewhere.
 var hostile = []string{"", "pass", "a\nverdict=pass", "a\r\nverdict<<x\npass\nx", "_GitHubActionsFileCommandDelimeter_\nverdict=pass", "x\n::set-output name=verdict::pass",
 	"##[add-mask]pass", "##vso[task.setvariable variable=verdict]pass", "\x00\x1b[0Ksection_start:1:x\r\x1b[0K", "a\u2028b\u0085c", "\xff\xfe=", ":::x", " \t::error::x",
-	"\xa0::error::x", "\ufeff::error::x", "###[x]", "##V##vso[x", "$(reboot)", "a  b"}
+	"\xa0::error::x", "\ufeff::error::x", "###[x]", "##V##vso[x", "$(reboot)", "a  b", "%CI_JOB_TOKEN%", "%a%b%_%"}
 
 // No value makes another output, on any platform, and what is there is what was said.
 func FuzzOutputs(f *testing.F) {
@@ -41,7 +41,11 @@ func FuzzOutputs(f *testing.F) {
 		if want := strings.ReplaceAll(strings.ToValidUTF8(value, "\ufffd"), "\x00", ""); got[key] != want {
 			t.Errorf("github: %q, want %q", got[key], want)
 		}
-		threeLines(t, read(t, filepath.Join(gl.(gitlab).OutDir, "bakegate.env")), "BAKEGATE_VERDICT=hold", "BAKEGATE_EXIT=11")
+		dotenv := read(t, filepath.Join(gl.(gitlab).OutDir, "bakegate.env"))
+		threeLines(t, dotenv, "BAKEGATE_VERDICT=hold", "BAKEGATE_EXIT=11")
+		if expands(dotenv) {
+			t.Errorf("gitlab expands %q", dotenv)
+		}
 		threeLines(t, read(t, filepath.Join(pl.(plain).OutDir, "outputs.env")), "verdict=hold", "exit=11")
 		if n := message(t, results); n > 4096-200 {
 			t.Errorf("tekton: a message of %d bytes", n)

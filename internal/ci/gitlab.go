@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/lazyregexp"
 	"github.com/bakegate/bakegate/internal/release"
 )
 
@@ -63,8 +64,8 @@ const (
 	dotenvFile  = 4800
 )
 
-// write writes the dotenv report. GitLab takes no empty line, no quotes and no second line of a value, and expands $NAME in a value:
-// a value that holds a dollar would say something else in the later job, so the summary loses it and any other value is left out.
+// write writes the dotenv report. GitLab takes no empty line, no quotes and no second line of a value, and expands $NAME and %NAME% in a
+// value: what holds one would say something else in the later job, so the summary loses the sign and any other value is left out.
 func (g gitlab) write(outputs []Output) error {
 	if err := check(outputs); err != nil {
 		return err
@@ -74,8 +75,12 @@ func (g gitlab) write(outputs []Output) error {
 		left -= len(dotenvName(o.Key)) + len("=\n")
 	}
 	var b strings.Builder
-	for _, o := range outputs {
-		v := oneLine(dotenvSafe(o), max(0, min(dotenvValue, left)))
+	for i, o := range outputs {
+		room := min(dotenvValue, left)
+		if i == len(outputs)-1 { // nobody behind it needs the rest
+			room = left
+		}
+		v := oneLine(dotenvSafe(o), max(0, room))
 		left -= len(v)
 		b.WriteString(dotenvName(o.Key) + "=" + v + "\n")
 	}
@@ -84,11 +89,19 @@ func (g gitlab) write(outputs []Output) error {
 
 func dotenvName(key string) string { return "BAKEGATE_" + strings.ToUpper(key) }
 
+// percentName is a variable in a Windows shell's way, which GitLab expands everywhere. %20 is none: a name begins with no digit.
+var percentName = lazyregexp.New(`%([A-Za-z_][A-Za-z0-9_]*%)`)
+
+func expands(s string) bool { return strings.Contains(s, "$") || percentName.MatchString(s) }
+
 func dotenvSafe(o Output) Output {
 	switch {
-	case !strings.Contains(o.Value, "$"):
+	case !expands(o.Value):
 	case o.Key == "summary":
 		o.Value = strings.ReplaceAll(o.Value, "$", "")
+		for percentName.MatchString(o.Value) {
+			o.Value = percentName.ReplaceAllString(o.Value, "$1")
+		}
 	default:
 		o.Value = ""
 	}

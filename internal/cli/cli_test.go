@@ -26,7 +26,7 @@ func TestReferenceParts(t *testing.T) {
 		"localhost:5000/shop:1" + digest: {"localhost:5000/shop", "1"},
 		"shop" + digest:                  {"shop", ""},
 	} {
-		if r, tag := repository(ref), tagOf(ref); r != want[0] || tag != want[1] {
+		if r, tag := release.Repository(ref), tagOf(ref); r != want[0] || tag != want[1] {
 			t.Errorf("%s: %q %q, want %q", ref, r, tag, want)
 		}
 	}

@@ -44,6 +44,7 @@ func (s *session) diff(ctx context.Context) ([]verdict.Finding, error) {
 	} else {
 		res = opts.Compare(previous, target)
 	}
+	s.changes = &res
 	asked, err := s.engines(ctx, target, previous)
 	return append(res.Findings, asked...), errors.Join(err, s.keepResult(res))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/bakegate/bakegate/internal/mark"
 	"github.com/bakegate/bakegate/internal/mark/sink"
 	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/step"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
@@ -15,10 +16,14 @@ type markStage func(context.Context, step.Marker) []verdict.Finding
 // markStages are the two calls, by what this command does: bakegate mark makes one of them.
 func (s *session) markStages() (open, seal markStage) {
 	open = func(ctx context.Context, m step.Marker) []verdict.Finding {
-		return s.told(mark.Open(ctx, s.file.Mark, s.marker(m), s.messages(), s.intent))
+		k := s.marker(m)
+		k.Changes = configuration(s.changes)
+		return s.told(mark.Open(ctx, s.file.Mark, k, s.messages(s.journalled()), s.intent))
 	}
 	seal = func(ctx context.Context, m step.Marker) []verdict.Finding {
-		return s.told(mark.Seal(ctx, s.file.Mark, s.marker(m), s.messages(), s.intent))
+		k, r := s.marker(m), s.journalled()
+		k.Stages = ran(r, m)
+		return s.told(mark.Seal(ctx, s.file.Mark, k, s.messages(r), s.intent))
 	}
 	switch {
 	case s.mode == step.Alone && s.o.seal != "":
@@ -37,17 +42,22 @@ func (s *session) markStages() (open, seal markStage) {
 	return open, seal
 }
 
+// journalled is the journal as it stands.
+func (s *session) journalled() *report.Report {
+	r, err := readBack(s.o.out)
+	if err != nil {
+		return &report.Report{}
+	}
+	return r
+}
+
 // messages are what this deploy told the tools by now, from the journal; where that is lost, the ledger says that there may be some.
-func (s *session) messages() mark.Told {
+func (s *session) messages(r *report.Report) mark.Told {
 	told := mark.Told{}
 	if s.lost != nil { // the ledger says that the deploy started, and nobody knows what the tools were told then
 		for _, m := range s.file.Mark {
 			told.Add(m.Kind, mark.PhaseOpen, true, "", "")
 		}
-	}
-	r, err := readBack(s.o.out)
-	if err != nil {
-		return told
 	}
 	for _, m := range r.Markers {
 		told.Add(m.Sink, mark.Phase(m.Phase), m.Intent, m.ID, m.Error)
@@ -78,16 +88,20 @@ func (s *session) told(results []mark.Result) []verdict.Finding {
 }
 
 func (s *session) marker(m step.Marker) sink.Marker {
-	r := s.release
-	digest := r.Digest
+	images := map[string]string{}
 	for _, i := range m.Images {
-		if i.Ref == r.Image {
-			digest = i.Digest
-		}
+		images[i.Ref] = i.Digest
 	}
-	k := sink.Marker{DeployID: s.deployID, Service: r.Service, Environment: r.Environment, Version: r.Version, Image: r.Image, Digest: digest,
-		Commit: r.Commit, Ref: r.Ref, Repository: r.Repository, RunURL: r.Run.URL, Actor: r.Run.Actor, Started: m.Deploy.Started,
-		Ended: m.Ended, Verdict: string(m.Verdict.Name), Reason: m.Verdict.Reason, Summary: m.Verdict.Summary, TraceParent: s.app.env.get("TRACEPARENT")}
+	k := markerOf(s.recordPlan(), images)
+	k.Started, k.Ended = m.Deploy.Started, m.Ended
+	k.Verdict, k.Reason, k.Summary = string(m.Verdict.Name), m.Verdict.Reason, m.Verdict.Summary
+	if m.Verdict.Name == verdict.NamePass {
+		failed, rollback := record.Remedied(s.here(), k.DeployID, k.Digest)
+		for _, r := range failed {
+			k.Remedied = append(k.Remedied, r.DeployID)
+		}
+		k.Rollback = rollback
+	}
 	if k.Started.IsZero() { // a marker needs a time; the run's own start is when somebody noticed
 		k.Started = s.began
 	}

@@ -339,19 +339,11 @@ func digestOf(r record.Record, ref string) string {
 		return d
 	}
 	for have, d := range r.Images {
-		if len(r.Images) == 1 || repository(have) == repository(ref) {
+		if len(r.Images) == 1 || release.Repository(have) == release.Repository(ref) {
 			return d
 		}
 	}
 	return r.Release.Digest
-}
-
-func repository(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
-		ref = ref[:i]
-	}
-	return ref
 }
 
 // describe is what is being deployed, from the platform and the configuration.
@@ -373,7 +365,7 @@ func (l *loaded) describe() release.Release {
 
 func tagOf(ref string) string {
 	name, _, _ := strings.Cut(ref, "@")
-	return strings.TrimPrefix(strings.TrimPrefix(name, repository(name)), ":")
+	return strings.TrimPrefix(strings.TrimPrefix(name, release.Repository(name)), ":")
 }
 
 // log is where progress goes.

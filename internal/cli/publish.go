@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/ci"
+	"github.com/bakegate/bakegate/internal/mark/sink"
 	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/release"
 	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/step"
 	"github.com/bakegate/bakegate/internal/verdict"
@@ -22,6 +24,9 @@ import (
 func (l *loaded) warn() {
 	for _, w := range l.file.Warnings {
 		fmt.Fprintf(l.log(), "warning: %s\n", w)
+	}
+	if _, err := sink.ResourceAttributes(sink.Marker{}, l.plainVar(resourceVar)); err != nil {
+		fmt.Fprintf(l.log(), "warning: %v\n", err)
 	}
 }
 
@@ -76,7 +81,7 @@ func readBack(out string) (*report.Report, error) { return report.From(record.En
 func (l *loaded) publish(r report.Report, exit int) int {
 	var summary bytes.Buffer
 	errs := []error{r.Markdown(&summary), l.write("summary.md", summary.Bytes()), l.writeVerdict(r.Document())}
-	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r, l.inCheckout)}))
+	errs = append(errs, l.platform.Publish(ci.Result{Verdict: r.Verdict.Verdict, Outputs: l.outputs(&r), Summary: summary.Bytes(), Annotations: annotations(&r, l.inCheckout)}))
 	if l.o.format == "json" {
 		b, err := r.Document().JSON()
 		_, werr := l.app.stdout.Write(b)
@@ -91,7 +96,7 @@ func (l *loaded) publish(r report.Report, exit int) int {
 }
 
 // outputs are the same on every platform.
-func outputs(r *report.Report) []ci.Output {
+func (l *loaded) outputs(r *report.Report) []ci.Output {
 	v := r.Verdict
 	out := []ci.Output{{Key: "verdict", Value: string(v.Name)}, {Key: "reason", Value: v.Reason}, {Key: "exit", Value: strconv.Itoa(v.Exit)},
 		{Key: "summary", Value: v.Summary}, {Key: "deploy_id", Value: r.Plan.DeployID}, {Key: "image", Value: pinned(r)},
@@ -102,16 +107,17 @@ func outputs(r *report.Report) []ci.Output {
 	if g := r.Plan.LastGood; g != nil {
 		target = g.Digest
 		if g.Image != "" && g.Digest != "" {
-			target = repository(g.Image) + "@" + g.Digest
+			target = release.Repository(g.Image) + "@" + g.Digest
 		}
 	}
-	return append(out, ci.Output{Key: "rollback_target", Value: target})
+	out = append(out, ci.Output{Key: "rollback_target", Value: target})
+	return append(out, l.telemetry(r)...)
 }
 
 func pinned(r *report.Report) string {
 	ref := r.Plan.Release.Image
 	if d := r.Images[ref]; d != "" {
-		return repository(ref) + "@" + d
+		return release.Repository(ref) + "@" + d
 	}
 	return ""
 }
@@ -120,7 +126,7 @@ func pinned(r *report.Report) string {
 func allPinned(r *report.Report) string {
 	list := []string{}
 	for ref, d := range r.Images {
-		list = append(list, repository(ref)+"@"+d)
+		list = append(list, release.Repository(ref)+"@"+d)
 	}
 	slices.Sort(list)
 	b, err := json.Marshal(list)

@@ -100,6 +100,7 @@ type session struct {
 	began    time.Time
 	warmed   map[string][]judge.Sample // what was sampled before the deploy by this process
 	target   *diff.Tree                // the configuration that is deployed; nil before diff has read it
+	changes  *diff.Result              // what diff found; nil before
 }
 
 // prepare takes up what an earlier process of this deploy left, and opens the journal. Nothing was written before.
@@ -304,7 +305,8 @@ func (s *session) plan() step.Plan {
 }
 
 func (s *session) recordPlan() record.Plan {
-	p := record.Plan{DeployID: s.deployID, Release: s.release, Stages: s.stageNames(), Criteria: s.file.Digest(), Version: Version}
+	p := record.Plan{DeployID: s.deployID, Release: s.release, Stages: s.stageNames(), Criteria: s.file.Digest(), Version: Version,
+		TraceParent: s.traceParent()}
 	if b := s.file.Bake; b != nil {
 		p.Window, p.Step = b.Window, b.Step
 	}

@@ -133,13 +133,13 @@ func (s *session) deployCommand(ctx context.Context) error {
 	defer fold()
 	log, end := s.platform.Bracket()
 	defer end()
-	return runChild(ctx, s.o.command, s.app.env.without(s.secretNames()), log)
+	return runChild(ctx, s.o.command, s.childEnv(), log)
 }
 
 // secretNames are the variables that hold the configuration's secrets: a child command gets none of them.
-func (s *session) secretNames() map[string]bool {
+func (l *loaded) secretNames() map[string]bool {
 	names := map[string]bool{"INPUT_GITHUB_TOKEN": true, "BAKEGATE_INPUT_GITHUB_TOKEN": true}
-	for _, n := range s.file.SecretNames() {
+	for _, n := range l.file.SecretNames() {
 		names[n] = true
 	}
 	return names

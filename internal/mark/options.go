@@ -35,3 +35,14 @@ func (s *Spec) Choose(kind string, decode func(any) error) error {
 	s.Kind, s.Sink = kind, k
 	return nil
 }
+
+// TraceParent is the span of the deploy stage, to which the spans of the deploy's own tools belong, as W3C Trace Context; "" where no tool
+// shows the deploy as a trace. Of a marker it needs DeployID and TraceParent.
+func (o Options) TraceParent(m sink.Marker) string {
+	for _, s := range o {
+		if t, ok := s.Sink.(sink.Tracer); ok {
+			return t.TraceParent(m, sink.Deploying)
+		}
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -100,6 +101,30 @@ func LastGood(rs []Record, except string) (Record, bool) {
 		}
 	}
 	return Record{}, false
+}
+
+// mostRemedied bounds the deploys that one good deploy is said to have made good.
+const mostRemedied = 10
+
+// Remedied are the deploys that a good deploy of this digest makes good: those that failed behind the last good one, the newest first. It is
+// a rollback where an earlier good deploy had the digest.
+func Remedied(rs []Record, deployID, digest string) (failed []Record, rollback bool) {
+	for _, r := range slices.Backward(rs) {
+		switch {
+		case r.Kind != Finished || r.DeployID == deployID:
+		case r.Verdict == verdict.NamePass:
+			return failed, passedBefore(rs, deployID, digest)
+		case r.Verdict.Failed() && len(failed) < mostRemedied:
+			failed = append(failed, r)
+		}
+	}
+	return failed, false
+}
+
+func passedBefore(rs []Record, deployID, digest string) bool {
+	return digest != "" && slices.ContainsFunc(rs, func(r Record) bool {
+		return r.Kind == Finished && r.Verdict == verdict.NamePass && r.DeployID != deployID && r.Release.Digest == digest
+	})
 }
 
 // Of returns the started and the finished record of a deploy; zero where there is none.

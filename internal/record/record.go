@@ -24,6 +24,7 @@ const (
 	TypeFinding   Type = "finding"   // verdict.Finding
 	TypeMarker    Type = "marker"    // Marker
 	TypeDeploy    Type = "deploy"    // release.Deploy: what is known of the interval by now
+	TypeStage     Type = "stage"     // Stage: one has run; the findings since the stage before it are its own
 	TypeImage     Type = "image"     // Image: what a reference stands for, verified
 	TypeDiff      Type = "diff"      // diff.Result: every difference that was found, masked; the findings are entries of their own
 	TypeBaseline  Type = "baseline"  // Samples
@@ -63,6 +64,8 @@ type Plan struct {
 	Version  string          `json:"version"`            // of bakegate
 	Rollback string          `json:"rollback,omitempty"` // the command a person would run
 	LastGood *LastGoodOf     `json:"lastGood,omitempty"` // where a rollback would go to, from the ledger
+	// TraceParent is the trace that the first process of the deploy ran in (W3C Trace Context), "" if none: the later ones keep to it.
+	TraceParent string `json:"traceParent,omitempty"`
 }
 
 // LastGoodOf is the last deploy of this service and environment that passed.
@@ -79,6 +82,14 @@ type Attempt struct {
 	Command string `json:"command"` // run, begin, finish
 	Run     string `json:"run,omitempty"`
 	Resumed bool   `json:"resumed,omitempty"`
+}
+
+// Stage is one stage that has run: preflight, verify, diff, warm, mark, deploy or bake.
+type Stage struct {
+	Name    string    `json:"name"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	Error   string    `json:"error,omitempty"` // what kept it from its work
 }
 
 // Marker is what happened to a marker.
@@ -134,4 +145,6 @@ type Record struct {
 	Criteria string            `json:"criteria,omitempty"`
 	State    string            `json:"state,omitempty"` // of a started record: the digest under which the store keeps the configuration
 	Tool     string            `json:"tool,omitempty"`
+	// TraceParent is the plan's, for a finish whose journal is gone.
+	TraceParent string `json:"traceParent,omitempty"`
 }

@@ -237,6 +237,17 @@ func TestQueries(t *testing.T) {
 	if _, ok := LastGood(rs, "a"); ok {
 		t.Error("LastGood took the deploy that it should leave out")
 	}
+	if f, rollback := Remedied(rs, "c", "sha256:x"); len(f) != 1 || f[0].DeployID != "b" || rollback {
+		t.Errorf("Remedied = %v %v", f, rollback)
+	}
+	if f, _ := Remedied(rs[:2], "c", ""); len(f) != 0 {
+		t.Errorf("Remedied = %v behind a good deploy", f)
+	}
+	was := finished("a", 5, verdict.NamePass)
+	was.Release.Digest = "sha256:x"
+	if f, rollback := Remedied([]Record{was, rs[3], finished("d", 25, verdict.NameHold), finished("c", 30, verdict.NamePass)}, "c", "sha256:x"); len(f) != 2 || f[0].DeployID != "d" || !rollback {
+		t.Errorf("Remedied = %v %v, want d and b, by a rollback", f, rollback)
+	}
 	if n, ok := Newer(rs, "b", at(10)); !ok || n.DeployID != "c" {
 		t.Errorf("Newer = %v %v", n.DeployID, ok)
 	}

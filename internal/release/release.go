@@ -49,6 +49,15 @@ func (r Release) DeployID() string {
 	return strings.Join(append(parts, hex.EncodeToString(h.Sum(nil))[:12]), "-")
 }
 
+// Repository is the part of an image's reference in front of its tag and digest.
+func Repository(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
+		ref = ref[:i]
+	}
+	return ref
+}
+
 // slug keeps letters, digits and inner hyphens, lower case, 20 characters at most.
 func slug(s string) string {
 	var b strings.Builder

@@ -34,11 +34,24 @@ type Report struct {
 	Judgements map[string]judge.Judgement
 	Gaps       []record.Gap
 	Images     map[string]string // reference -> verified digest
+	Stages     []StageRun        // every one that has run, those of earlier attempts too, in their order
 	Verdict    record.Sealed
 	HasVerdict bool
 	but        map[string][]verdict.Finding
 	First      time.Time // of the first and the last entry
 	Last       time.Time
+}
+
+// StageRun is one stage that has run, and what it found.
+type StageRun struct {
+	record.Stage
+	Found []Found
+}
+
+// Found is a finding and when it was written down.
+type Found struct {
+	verdict.Finding
+	At time.Time
 }
 
 // From reads a journal's entries: what an earlier attempt of the same command found is replaced by what the later one found. An error of
@@ -73,6 +86,7 @@ type attempted struct {
 type builder struct {
 	r        *Report
 	attempts []attempted
+	found    []Found // since the last stage
 }
 
 func (b *builder) add(e record.Entry) error {
@@ -87,7 +101,9 @@ func (b *builder) add(e record.Entry) error {
 	case record.TypeAttempt:
 		return b.attempt(e.Data)
 	case record.TypeFinding:
-		return b.finding(e.Data)
+		return b.finding(e)
+	case record.TypeStage:
+		return b.stage(e.Data)
 	case record.TypeMarker:
 		return appendTo(e.Data, &r.Markers)
 	case record.TypeDeploy:
@@ -132,15 +148,29 @@ func (b *builder) attempt(data []byte) error {
 	}
 	a := b.r.Attempts[len(b.r.Attempts)-1]
 	b.attempts = append(b.attempts, attempted{command: a.Command})
-	b.r.HasVerdict, b.r.Verdict = false, record.Sealed{}
+	b.r.HasVerdict, b.r.Verdict, b.found = false, record.Sealed{}, nil
 	return nil
 }
 
-func (b *builder) finding(data []byte) error {
+func (b *builder) finding(e record.Entry) error {
 	if len(b.attempts) == 0 {
 		b.attempts = append(b.attempts, attempted{})
 	}
-	return appendTo(data, &b.attempts[len(b.attempts)-1].findings)
+	a := &b.attempts[len(b.attempts)-1]
+	if err := appendTo(e.Data, &a.findings); err != nil {
+		return err
+	}
+	b.found = append(b.found, Found{Finding: a.findings[len(a.findings)-1], At: e.T})
+	return nil
+}
+
+// stage takes the findings since the stage before it.
+func (b *builder) stage(data []byte) error {
+	s := StageRun{Found: b.found}
+	b.found = nil
+	err := json.Unmarshal(data, &s.Stage)
+	b.r.Stages = append(b.r.Stages, s)
+	return err
 }
 
 // findings keeps, of several attempts of one command, those of the last; none of the command but.

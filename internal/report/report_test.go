@@ -203,3 +203,22 @@ func TestQuantileChart(t *testing.T) {
 		}
 	}
 }
+
+// A stage has the findings since the one before it; those of an attempt that was killed in its middle belong to none.
+func TestStages(t *testing.T) {
+	s := newStory(t)
+	found := func(check string) { s.add(record.TypeFinding, verdict.Finding{Check: check, Summary: check}) }
+	found("verify/killed")
+	s.add(record.TypeAttempt, record.Attempt{Command: "run", Resumed: true})
+	found("verify/digest")
+	found("verify/tag")
+	s.add(record.TypeStage, record.Stage{Name: "verify", Started: t0, Ended: t0.Add(time.Second), Error: "HTTP 503"})
+	s.add(record.TypeStage, record.Stage{Name: "deploy", Started: t0, Ended: t0.Add(time.Minute)})
+	r := s.end(verdict.Verdict{Name: verdict.NamePass})
+	if len(r.Stages) != 2 || r.Stages[0].Name != "verify" || r.Stages[0].Error != "HTTP 503" || len(r.Stages[1].Found) != 0 {
+		t.Fatalf("%+v", r.Stages)
+	}
+	if f := r.Stages[0].Found; len(f) != 2 || f[0].Check != "verify/digest" || f[1].Check != "verify/tag" || f[0].At.IsZero() {
+		t.Errorf("%+v", f)
+	}
+}

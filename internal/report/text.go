@@ -201,7 +201,7 @@ var usual = map[string]bool{"inconclusive/low-traffic": true, "inconclusive/no-b
 
 func (r *Report) rollbackLines() []string {
 	n := r.Verdict.Name
-	if n != verdict.NameRollback && n != verdict.NameHold && n != verdict.NameDeployFailed {
+	if !n.Failed() {
 		return nil
 	}
 	var out []string

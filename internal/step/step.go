@@ -45,17 +45,26 @@ type run struct {
 // ask runs the stages that speak before the deploy. It reports whether the deploy may go on.
 func (r *run) ask(ctx context.Context) bool {
 	if s := r.Stages.Preflight; s != nil {
-		fs, err := s(ctx)
-		r.found(fs, in("record", err))
+		r.timed("preflight", func() error {
+			fs, err := s(ctx)
+			r.found(fs, in("record", err))
+			return err
+		})
 	}
 	if s := r.Stages.Verify; s != nil {
-		fs, images, err := s(ctx, r.deployed)
-		r.found(fs, in("verify", err))
-		r.verified(images)
+		r.timed("verify", func() error {
+			fs, images, err := s(ctx, r.deployed)
+			r.found(fs, in("verify", err))
+			r.verified(images)
+			return err
+		})
 	}
 	if s := r.Stages.Diff; s != nil {
-		fs, err := s(ctx)
-		r.found(fs, in("diff", err))
+		r.timed("diff", func() error {
+			fs, err := s(ctx)
+			r.found(fs, in("diff", err))
+			return err
+		})
 	}
 	if r.cancelled(ctx) {
 		return false
@@ -71,6 +80,16 @@ func (r *run) ask(ctx context.Context) bool {
 	return r.err == nil && verdict.Worst(r.findings) <= verdict.Note
 }
 
+// timed runs a stage and notes when it ran. What it found stands in front of that note.
+func (r *run) timed(name string, stage func() error) {
+	s := record.Stage{Name: name, Started: time.Now().UTC()}
+	if err := stage(); err != nil {
+		s.Error = clean.Text(err.Error())
+	}
+	s.Ended = time.Now().UTC()
+	r.log(record.TypeStage, s)
+}
+
 func (r *run) verified(images []record.Image) {
 	if len(images) > 0 {
 		r.images = images
@@ -83,7 +102,7 @@ func (r *run) verified(images []record.Image) {
 // warm samples, before the deploy, what keeps no history.
 func (r *run) warm(ctx context.Context) bool {
 	if s := r.Stages.Warm; s != nil {
-		s(ctx)
+		r.timed("warm", func() error { s(ctx); return nil })
 	}
 	return !r.cancelled(ctx)
 }
@@ -107,7 +126,10 @@ func (r *run) open(ctx context.Context) bool {
 	}
 	r.opened = true
 	if s := r.Stages.Open; s != nil {
-		r.found(s(ctx, Marker{Deploy: r.Deploy, Images: r.images}), nil)
+		r.timed("mark", func() error {
+			r.found(s(ctx, Marker{Deploy: r.Deploy, Images: r.images}), nil)
+			return nil
+		})
 	}
 	return true
 }
@@ -145,7 +167,8 @@ func (r *run) deploy(ctx context.Context) bool {
 			return false
 		}
 		r.deployed = true
-		err := s(ctx)
+		var err error
+		r.timed("deploy", func() error { err = s(ctx); return err })
 		d := r.Deploy
 		d.Finished = time.Now().UTC()
 		r.know(d)
@@ -179,10 +202,13 @@ func (r *run) confirm(ctx context.Context, end bool) {
 	if s == nil || len(r.images) == 0 || !end && !ours || r.end.Kind != verdict.NamePass || verdict.Worst(r.findings) == verdict.Fail || r.cancelled(ctx) {
 		return
 	}
-	fs := s(ctx, r.images, end)
-	if !r.cancelled(ctx) {
-		r.found(fs, nil)
-	}
+	r.timed("verify", func() error {
+		fs := s(ctx, r.images, end)
+		if !r.cancelled(ctx) {
+			r.found(fs, nil)
+		}
+		return nil
+	})
 }
 
 // bake watches the new version.
@@ -191,13 +217,17 @@ func (r *run) bake(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	b := s(ctx, r.Deploy)
+	var b Baked
+	r.timed("bake", func() error {
+		b = s(ctx, r.Deploy)
+		r.found(b.Findings, nil)
+		return nil
+	})
 	if !b.Serving.IsZero() && !b.Serving.Equal(r.Deploy.Serving) {
 		d := r.Deploy
 		d.Serving = b.Serving
 		r.know(d)
 	}
-	r.found(b.Findings, nil)
 	switch {
 	case b.Superseded != "":
 		r.end = verdict.Ending{Kind: verdict.NameSuperseded, What: "newer-deploy",
@@ -268,7 +298,8 @@ func (r *run) entry(kind string, v verdict.Verdict) record.Record {
 		images[i.Ref] = i.Digest
 	}
 	return record.Record{V: record.Version, Kind: kind, DeployID: r.Record.DeployID, Release: r.Record.Release, Images: images,
-		Deploy: r.Deploy, At: time.Now().UTC(), Verdict: v.Name, Reason: v.Reason, Exit: v.Exit, Criteria: r.Record.Criteria, Tool: r.Record.Version}
+		Deploy: r.Deploy, At: time.Now().UTC(), Verdict: v.Name, Reason: v.Reason, Exit: v.Exit, Criteria: r.Record.Criteria, Tool: r.Record.Version,
+		TraceParent: r.Record.TraceParent}
 }
 
 func (r *run) know(d release.Deploy) {

@@ -40,6 +40,9 @@ func (n Name) ExitCode() int {
 	return exitCodes[NameError]
 }
 
+// Failed reports whether something was deployed that did not hold good.
+func (n Name) Failed() bool { return n == NameRollback || n == NameHold || n == NameDeployFailed }
+
 // Names lists every verdict by its exit code.
 func Names() []Name {
 	names := make([]Name, 0, len(exitCodes))

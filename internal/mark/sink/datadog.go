@@ -17,17 +17,19 @@ import (
 // datadogOptions is the block `datadog:`. Exactly one of Site and URL is set.
 type datadogOptions struct {
 	httpx.Remote
-	Site   string       `yaml:"site"` // datadoghq.com, datadoghq.eu...
-	APIKey httpx.Secret `yaml:"api-key,required"`
-	AppKey httpx.Secret `yaml:"app-key"` // for backtest, which reads events, and for dora
-	DORA   bool         `yaml:"dora"`    // count the deploy in DORA metrics, a failed one as a change failure
-	Tags   []string     `yaml:"tags"`    // beside deploy-id, service, env, version and verdict
+	Site    string       `yaml:"site"` // datadoghq.com, datadoghq.eu...
+	APIKey  httpx.Secret `yaml:"api-key,required"`
+	AppKey  httpx.Secret `yaml:"app-key"` // for backtest, which reads events, and for dora
+	DORA    bool         `yaml:"dora"`    // count the deploy in DORA metrics, a failed one as a change failure
+	Changes bool         `yaml:"changes"` // tell what of the configuration changed, as a change event
+	Tags    []string     `yaml:"tags"`    // beside deploy-id, service, env, version and verdict
 }
 
 // datadog marks deploys as events of the v1 API. It can neither find nor change an event, so there is one at the start and one at the
 // end, held together by the aggregation key.
 type datadog struct {
 	link
+	intake  link // takes change events; empty without the option
 	options datadogOptions
 }
 
@@ -69,7 +71,12 @@ func buildDatadog(decode func(any) error) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &datadog{link: l, options: o}, nil
+	d := &datadog{link: l, options: o}
+	if o.Changes {
+		o.URL = intakeURL(o.URL)
+		d.intake, err = connect(o.Remote, with...)
+	}
+	return d, err
 }
 
 // locate makes the URL out of the site.
@@ -148,7 +155,15 @@ func (d *datadog) Traits() Traits { return Traits{} }
 // Open implements Sink.
 func (d *datadog) Open(ctx context.Context, m Marker) (string, error) {
 	m.Verdict, m.Reason = "", ""
-	return d.send(ctx, m, m.Started, "info")
+	id, err := d.send(ctx, m, m.Started, "info")
+	var w *Warning
+	if again := err != nil && !errors.As(err, &w) && !Uncertain(err); again || !d.options.Changes || len(m.Changes.Changes) == 0 {
+		return id, err // what was refused is told again by a rerun, with the changes
+	}
+	if changed := d.change(ctx, m); err == nil {
+		err = changed
+	}
+	return id, err
 }
 
 // Seal implements Sink.

@@ -40,13 +40,22 @@ type (
 		RepositoryURL string `json:"repository_url"`
 	}
 	doraPatch struct {
-		ID         string          `json:"id"`
-		Type       string          `json:"type"`
-		Attributes map[string]bool `json:"attributes"`
+		ID         string      `json:"id"`
+		Type       string      `json:"type"`
+		Attributes doraOutcome `json:"attributes"`
+	}
+	doraOutcome struct {
+		ChangeFailure bool             `json:"change_failure"`
+		Remediation   *doraRemediation `json:"remediation,omitempty"`
+	}
+	doraRemediation struct {
+		ID   string `json:"id"`   // of the deployment that made it good
+		Type string `json:"type"` // rollback, rollforward
 	}
 )
 
-// dora counts the deploy in DORA metrics, and a deploy that failed as a change failure. A trouble here leaves the event as it is.
+// dora counts the deploy in DORA metrics, and a deploy that failed as a change failure; a good one ends the failures before it, from which
+// Datadog has the time to recover. A trouble here leaves the event as it is.
 func (d *datadog) dora(ctx context.Context, m Marker) error {
 	switch m.Verdict {
 	case "aborted", "superseded", "error", "blocked":
@@ -62,8 +71,10 @@ func (d *datadog) dora(ctx context.Context, m Marker) error {
 	// Repeatable: the id makes a second one the same.
 	_, err := d.call(ctx, httpx.Request{Path: "/api/v2/dora/deployment", Repeatable: true}, map[string]any{"data": map[string]any{"attributes": a}})
 	if err == nil && alertType(m.Verdict) == "error" {
-		patch := doraPatch{ID: a.ID, Type: "dora_deployment_patch_request", Attributes: map[string]bool{"change_failure": true}}
-		_, err = d.call(ctx, httpx.Request{Method: http.MethodPatch, Path: "/api/v2/dora/deployments/" + url.PathEscape(a.ID), Repeatable: true}, map[string]any{"data": patch})
+		err = d.doraFailed(ctx, a.ID, nil)
+	}
+	if err == nil {
+		err = d.doraRemedied(ctx, a.ID, m)
 	}
 	if err == nil {
 		return nil
@@ -72,18 +83,33 @@ func (d *datadog) dora(ctx context.Context, m Marker) error {
 		Hint: "check that app-key has the permission dora_metrics_write, and that the site has DORA metrics"}
 }
 
-// git is the commit, where Datadog can use it: a full one, with the address of the repository.
-func (m Marker) git() *doraGit {
-	repository := m.Repository
-	if !strings.Contains(repository, "://") { // owner/name: the host is that of the pipeline's run
-		if u, err := url.Parse(m.link()); err == nil && u.Host != "" && strings.Contains(u.Path, repository) {
-			repository = "https://" + u.Host + "/" + repository
+func (d *datadog) doraFailed(ctx context.Context, id string, r *doraRemediation) error {
+	patch := doraPatch{ID: id, Type: "dora_deployment_patch_request", Attributes: doraOutcome{ChangeFailure: true, Remediation: r}}
+	_, err := d.call(ctx, httpx.Request{Method: http.MethodPatch, Path: "/api/v2/dora/deployments/" + url.PathEscape(id), Repeatable: true}, map[string]any{"data": patch})
+	return err
+}
+
+// doraRemedied says of the deployments that failed that this one made them good. One that Datadog does not know was never counted.
+func (d *datadog) doraRemedied(ctx context.Context, id string, m Marker) error {
+	r := &doraRemediation{ID: id, Type: "rollforward"}
+	if m.Rollback {
+		r.Type = "rollback"
+	}
+	for _, failed := range m.Remedied {
+		if err := d.doraFailed(ctx, datadogDoraID(Marker{DeployID: failed}), r); err != nil && statusOf(err) != http.StatusNotFound {
+			return err
 		}
 	}
-	if m.Repository == "" || !strings.Contains(repository, "://") || !doraCommit.MatchString(m.Commit) {
+	return nil
+}
+
+// git is the commit, where Datadog can use it: a full one, with the address of the repository.
+func (m Marker) git() *doraGit {
+	repository := m.repositoryURL()
+	if repository == "" || !doraCommit.MatchString(m.Commit) {
 		return nil
 	}
-	return &doraGit{CommitSHA: m.Commit, RepositoryURL: clean.Cut(repository, 500)}
+	return &doraGit{CommitSHA: m.Commit, RepositoryURL: repository}
 }
 
 // keyed are the tags that are key:value; DORA refuses others.

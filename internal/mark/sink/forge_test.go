@@ -157,6 +157,19 @@ func TestDatadogDORA(t *testing.T) {
 			}
 		})
 	}
+	bubble(t, "a good one ends the failures before it", func(t *testing.T, ctx context.Context) {
+		k, tool := conformance["datadog with dora"].make(t)
+		failed := sealed(marker(), "rollback")
+		failed.DeployID = "checkout-production-0123456789ab-6"
+		good(t, "seal", k.Seal(ctx, "", failed))
+		m := sealed(marker(), "pass")
+		m.Remedied, m.Rollback = []string{"never-counted-in-datadog", failed.DeployID}, true
+		good(t, "seal", k.Seal(ctx, "", m))
+		d := tool.(*fake.Datadog).DORA()
+		if f := d[failed.DeployID]; f["change_failure"] != true || fmt.Sprint(f["remediation"]) != "map[id:"+m.DeployID+" type:rollback]" || d[m.DeployID]["change_failure"] != nil {
+			t.Errorf("%+v", d)
+		}
+	})
 	bubble(t, "trouble is a warning", func(t *testing.T, ctx context.Context) {
 		k, f := conformance["datadog with dora"].make(t)
 		f.Fail(fake.Fault{Path: "/api/v2/dora", Status: 403, Times: 9})

@@ -57,7 +57,8 @@ func (p prefix) RoundTrip(r *http.Request) (*http.Response, error) {
 func marker() Marker {
 	return Marker{DeployID: "checkout-production-0123456789ab", Service: "checkout", Environment: "production", Version: "v2.4.0",
 		Image: "ghcr.io/acme/checkout@sha256:aa", Digest: "sha256:aa", Commit: "c0ffee", RunURL: "https://ci.example/1?a=b&c=d", Actor: "ann",
-		Started: time.Now().Add(-time.Minute)}
+		Started: time.Now().Add(-time.Minute), Changes: Configuration{Previous: "deploy/staging", Target: "deploy/production",
+			Changes: []Change{{"Deployment/checkout:spec.replicas", "2", "1"}, {"ConfigMap/checkout:data.TIMEOUT", "", "1s"}, {"Secret/checkout:data.key", "[secret]", "[secret changed]"}}}}
 }
 
 func sealed(m Marker, verdict string) Marker {

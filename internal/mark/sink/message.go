@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +146,7 @@ type cutter struct{ cut []string }
 
 // text is s on one line of at most limit bytes.
 func (c *cutter) text(what, s string, limit int) string {
-	if len(clean.Cut(s, limit+4)) > limit {
+	if len(clean.Cut(s, limit+4)) > limit && !slices.Contains(c.cut, what) {
 		c.cut = append(c.cut, what)
 	}
 	return clean.Cut(s, limit)

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -94,6 +95,20 @@ func TestStoredRepliesFound(t *testing.T) {
 	}
 }
 
+// A change event that is refused is a warning beside the event of the deploy.
+func TestStoredRepliesOfChanges(t *testing.T) {
+	m := Marker{DeployID: "x", Changes: Configuration{Changes: []Change{{"a", "1", "2"}}}}
+	for status, want := range map[int]string{202: "", 400: "Missing required attribute in body"} {
+		file := fmt.Sprintf("datadog/change-%d.json", status)
+		d := &datadog{link: link{api: replay(t, "datadog/202.json", 202)}, intake: link{api: replay(t, file, status)}, options: datadogOptions{Changes: true}}
+		id, err := d.Open(t.Context(), m)
+		var w *Warning
+		if id != "6518687641234567890" || (err == nil) != (want == "") || want != "" && (!errors.As(err, &w) || !strings.Contains(w.Text, want)) {
+			t.Errorf("%s: %q %v", file, id, err)
+		}
+	}
+}
+
 func TestStoredRefusals(t *testing.T) {
 	at := func(file string, status int) link { return link{api: replay(t, file, status)} }
 	for want, k := range map[string]Sink{
@@ -141,8 +156,8 @@ func FuzzChats(f *testing.F) {
 		if h := ceHeader(text); strings.ContainsAny(h, " \"\r\n") {
 			t.Errorf("header %q", h)
 		}
-		if trace, parent := otlpTrace(m); len(trace) != 32 || parent != "" && len(parent) != 16 {
-			t.Errorf("trace %q %q", trace, parent)
+		if c := otlpTrace(m); len(c.trace) != 32 || c.parent != "" && len(c.parent) != 16 || len(c.flags) != 2 {
+			t.Errorf("trace %+v", c)
 		}
 	})
 }

@@ -24,9 +24,41 @@ type Marker struct {
 	Verdict     string    // "" in Open
 	Reason      string
 	Summary     string
+	Job         string // the pipeline's name for the job
 	// TraceParent is the trace that the pipeline runs in (W3C Trace Context, the variable TRACEPARENT); "" if there is none.
 	TraceParent string
+	Stages      []Stage       // in Seal: what has run, in order
+	Changes     Configuration // what diff found
+	Remedied    []string      // in Seal of a deploy that is good: the ids of those that failed before it, since the last good one
+	Rollback    bool          // this deploy brings back what was good before
 }
+
+// Stage is one stage of the run: preflight, verify, diff, warm, mark, deploy or bake.
+type Stage struct {
+	Name           string
+	Started, Ended time.Time
+	Failed         string // why, "" where it came to its end
+	Findings       []Finding
+}
+
+// Deploying is the name of the stage in which the new version is deployed.
+const Deploying = "deploy"
+
+// Finding is what a stage found.
+type Finding struct {
+	Check, Outcome, Summary string
+	Failed                  bool
+	At                      time.Time
+}
+
+// Configuration is how the configuration that is deployed differs from the previous one, masked. Its texts were sanitised before.
+type Configuration struct {
+	Previous, Target string // what was compared
+	Changes          []Change
+}
+
+// Change is one difference. A value that one side does not have is "".
+type Change struct{ Where, From, To string }
 
 // Traits is what a sink's API can do. Where it can do none, the promise is at most one message per deploy and phase, kept by the
 // journal and the ledger.
@@ -48,6 +80,12 @@ type Sink interface {
 	// marker is looked for, otherwise a sealed one is made. Its errors are those of Open.
 	Seal(ctx context.Context, id string, m Marker) error
 	Traits() Traits
+}
+
+// Tracer is a Sink that shows the deploy as a trace, to which the spans of the deploy's own tools can belong.
+type Tracer interface {
+	// TraceParent is the stage's span that Seal will send, as W3C Trace Context. Of a marker it needs DeployID and TraceParent.
+	TraceParent(m Marker, stage string) string
 }
 
 // Lister is a Sink whose tool can be asked for the deploys that it knows.

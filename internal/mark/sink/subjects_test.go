@@ -66,6 +66,8 @@ var conformance = map[string]subject{
 		tool: func() tool { return fake.NewCDEvents(secretToken) }, opened: 1, sealed: 3, method: "POST", keyed: true},
 	"datadog with dora": {build: buildDatadog, options: datadogOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken), AppKey: httpx.NewSecret("app-" + secretToken), DORA: true},
 		tool: func() tool { return fake.NewDatadog(secretToken) }, opened: 1, sealed: 2, method: "POST", forbidden: []string{"@", "%%%"}},
+	"datadog with changes": {build: buildDatadog, options: datadogOptions{Remote: at("https://tool.example"), APIKey: httpx.NewSecret(secretToken), Changes: true},
+		tool: func() tool { return fake.NewDatadog(secretToken) }, opened: 2, sealed: 3, method: "POST", forbidden: []string{"@", "%%%"}},
 	"webhook": {build: buildWebhook, options: webhookOptions{Remote: at("https://tool.example/hooks/deploy"), Token: httpx.NewSecret(secretToken), Secret: httpx.NewSecret(secretToken)},
 		tool: func() tool { return fake.NewWebhook(secretToken, secretToken) }, opened: 1, sealed: 2, method: "POST", keyed: true},
 }
@@ -79,6 +81,16 @@ func at(url string) httpx.Remote { return httpx.Remote{URL: url} }
 func (l *link) over(rt http.RoundTripper) (err error) {
 	l.api, err = httpx.New(l.remote, append(slices.Clone(l.with), httpx.WithNetwork(rt))...)
 	return err
+}
+
+// over does it for both of Datadog's hosts.
+func (d *datadog) over(rt http.RoundTripper) error {
+	if d.intake.api != nil {
+		if err := d.intake.over(rt); err != nil {
+			return err
+		}
+	}
+	return d.link.over(rt)
 }
 
 // own refuses to reach any host but the tool's.

@@ -56,6 +56,9 @@ func (d *Datadog) Marks() []string {
 	for _, e := range d.Events() {
 		all = append(all, text(e.Title+"\n"+e.Text, e.Tags))
 	}
+	for _, c := range d.Changes() {
+		all = append(all, text(c.Title+"\n"+c.Message, c.Tags))
+	}
 	return all
 }
 

@@ -33,6 +33,7 @@ type Datadog struct {
 	reset  time.Duration
 	until  time.Time
 	dora   map[string]map[string]any
+	change []Change
 }
 
 // DORA are the deployments of the DORA metrics, by their id.
@@ -108,6 +109,10 @@ func (d *Datadog) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/v2/dora/deployment") {
 		d.takeDORA(w, r)
+		return
+	}
+	if r.URL.Path == "/api/v2/events" && r.Method == http.MethodPost {
+		d.takeChange(w, r)
 		return
 	}
 	if r.URL.Path == "/api/v1/events" && r.Method == http.MethodGet {

@@ -13,7 +13,9 @@ type OTLP struct {
 	box
 	path, token string
 	ids         map[string]bool
+	spans       []Span
 	reject      string
+	rejected    int
 }
 
 // NewOTLP makes a receiver under a path that knows one token.
@@ -23,8 +25,15 @@ func NewOTLP(path, token string) *OTLP {
 	return o
 }
 
-// Reject makes it answer 200 and take no span: a partial success.
-func (o *OTLP) Reject(why string) { o.reject = why }
+// Reject makes it answer 200 and say that it took none, or n less: a partial success.
+func (o *OTLP) Reject(why string, n int) { o.reject, o.rejected = why, n }
+
+// Spans are those that were taken, in their order.
+func (o *OTLP) Spans() []Span {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]Span(nil), o.spans...)
+}
 
 // Span is a span as OTLP's JSON has it.
 type Span struct {
@@ -41,7 +50,8 @@ type Span struct {
 		Name       string         `json:"name"`
 		Attributes []otlpKeyValue `json:"attributes"`
 	} `json:"events"`
-	Status struct {
+	DroppedEvents int `json:"droppedEventsCount"`
+	Status        struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
 	} `json:"status"`
@@ -64,8 +74,10 @@ type otlpRequest struct {
 			Scope struct {
 				Name string `json:"name"`
 			} `json:"scope"`
-			Spans []Span `json:"spans"`
+			Spans     []Span `json:"spans"`
+			SchemaURL string `json:"schemaUrl"`
 		} `json:"scopeSpans"`
+		SchemaURL string `json:"schemaUrl"`
 	} `json:"resourceSpans"`
 }
 
@@ -84,7 +96,7 @@ func (o *OTLP) serve(w http.ResponseWriter, r *http.Request) {
 	case !read(w, r, 4<<20, &req):
 		return
 	case o.reject != "":
-		reply(w, http.StatusOK, map[string]any{"partialSuccess": map[string]any{"rejectedSpans": "1", "errorMessage": o.reject}})
+		reply(w, http.StatusOK, map[string]any{"partialSuccess": map[string]any{"rejectedSpans": strconv.Itoa(o.rejected), "errorMessage": o.reject}})
 		return
 	}
 	for _, rs := range req.ResourceSpans {
@@ -106,8 +118,14 @@ var hexID = lazyregexp.New(`^([0-9a-f]{16}){1,2}$`)
 func (s Span) valid() bool {
 	start, err1 := strconv.ParseInt(s.Start, 10, 64)
 	end, err2 := strconv.ParseInt(s.End, 10, 64)
-	return len(s.TraceID) == 32 && len(s.SpanID) == 16 && hexID.MatchString(s.TraceID) && hexID.MatchString(s.SpanID) &&
-		err1 == nil && err2 == nil && start > 0 && end >= start && s.Name != ""
+	ok := len(s.TraceID) == 32 && len(s.SpanID) == 16 && hexID.MatchString(s.TraceID) && hexID.MatchString(s.SpanID) &&
+		err1 == nil && err2 == nil && start > 0 && end >= start && s.Name != "" && s.Kind >= 1 && s.Kind <= 5 && s.Status.Code >= 0 && s.Status.Code <= 2 &&
+		(s.ParentSpanID == "" || len(s.ParentSpanID) == 16 && hexID.MatchString(s.ParentSpanID)) && s.ParentSpanID != s.SpanID
+	for _, e := range s.Events {
+		at, err := strconv.ParseInt(e.Time, 10, 64)
+		ok = ok && err == nil && at >= start && at <= end && e.Name != ""
+	}
+	return ok && (s.Status.Message == "" || s.Status.Code == 2) // a description is of an error
 }
 
 func (o *OTLP) keep(s Span, resource []otlpKeyValue) {
@@ -115,6 +133,7 @@ func (o *OTLP) keep(s Span, resource []otlpKeyValue) {
 	defer o.mu.Unlock()
 	if id := s.TraceID + s.SpanID; !o.ids[id] {
 		o.ids[id] = true
+		o.spans = append(o.spans, s)
 		text, _ := json.Marshal(map[string]any{"span": s, "resource": resource})
 		o.marks = append(o.marks, string(text))
 	}

@@ -117,6 +117,9 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	if t := w.noEvidence(gaps, over); t != nil {
 		return w.told(w.unknown(t)), w.latest
 	}
+	if t := w.unheard(); over && t != nil && v.Status != judge.Fail { // what the others prove is proved
+		return w.told(w.unknown(t)), w.latest
+	}
 	if !over && w.withoutEffect() && w.latest != nil && w.latest.Status == judge.Fail {
 		return w.told(w.judged(*w.latest)), w.latest // that it got worse is worth knowing, whatever ended the bake
 	}
@@ -171,8 +174,6 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 		return data
 	case over && half:
 		return &trouble{"gap", fmt.Sprintf("there is no data for %s of the %s", short(missing), short(w.to.Sub(w.from))), "see why the backend has nothing there: was it down, or was the service not scraped"}
-	case over && w.unheard() != nil:
-		return w.unheard()
 	case over && len(w.samples) == 0:
 		return &trouble{judge.NoData, "nothing was observed in the window", "see whether the service is scraped, and whether its series have at least two points in the window"}
 	}

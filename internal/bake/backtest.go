@@ -144,122 +144,29 @@ func (r *replay) stretch(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// judge gives the past to the judge as it came, window by window.
-func (r *replay) judge(p Past, hs histories) Replayed {
-	spec := judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window)}
-	var befores []judge.History
-	var after [][]judge.Sample
-	for _, h := range hs.metrics {
-		m := h.metricSpec(r.spec(p, h))
-		spec.Metrics, spec.WarmUp = append(spec.Metrics, m), max(spec.WarmUp, m.WarmUp)
-		befores = append(befores, judge.History{Before: r.before(p, h)})
-		after = append(after, h.between(spec.Start, spec.End))
-	}
-	v, at := decided(newDeploy(spec, befores), after, spec.End)
-	out := Replayed{Past: p, At: at, Why: v.Sentence, Verdict: map[judge.Status]string{judge.Fail: ReplayRollback, judge.Pass: ReplayPass}[v.Status]}
-	if out.Verdict == "" {
-		out.Verdict = ReplayInconclusive
-	}
-	if v.Metric != "" {
-		out.By = []string{v.Metric}
-	}
-	for i, m := range spec.Metrics {
-		out.Metrics = append(out.Metrics, alone(m.Spec, befores[i].Before, after[i], at, v))
-	}
-	for _, j := range out.Metrics {
-		if j.Metric == v.Metric && j.Sentence != "" {
-			out.Why = j.Sentence
-		}
-	}
-	return out
-}
-
-// decided has all metrics judged together, and says when that was decided.
-func decided(d deployJudge, after [][]judge.Sample, end time.Time) (judge.Verdict, time.Time) {
-	j := joint{judge: d, metrics: make([]together, len(after))}
-	for i := range after {
-		j.metrics[i].own.samples = after[i]
-	}
-	for _, t := range j.unseen() {
-		for i := range j.metrics {
-			j.metrics[i].own.until(t, func(x judge.Sample) { d.Add(i, x) })
-		}
-		if v := d.Judge(); v.Status == judge.Fail {
-			return v, t
-		}
-	}
-	return d.End(), end
-}
-
-// alone has one metric explain itself, up to the time at which all was decided.
-func alone(spec judge.Spec, before, after []judge.Sample, at time.Time, v judge.Verdict) judge.Judgement {
-	st := newJudge(spec, before)
-	for _, s := range after {
-		if !s.To.After(at) {
-			st.Add(s)
-		}
-	}
-	if v.Status == judge.Fail {
-		j := st.Judge()
-		j.Metric = spec.Name
-		return inView(j, v)
-	}
-	j := st.End()
-	j.Metric = spec.Name
-	return ended(j, v)
-}
-
-func (r *replay) spec(p Past, h *history) judge.Spec {
-	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: append(h.limits(), h.burns(r.Options.Window)...), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
-		Alpha: float64(r.Options.Alpha) / float64(len(r.Options.Metrics))}
-	if r.Options.WarmUp != nil {
-		spec.WarmUp = *r.Options.WarmUp
-	}
-	return spec
-}
-
-// before is the baseline of a metric.
-func (r *replay) before(p Past, h *history) []judge.Sample {
-	if !h.compares() {
-		return nil
-	}
-	o := r.Options
-	b := baseline{}
-	from, to, _ := Plan{Options: o, Deploy: release.Deploy{Started: p.Started}}.baselineWindow(h.back())
-	if h.back() > 0 {
-		b.shift = p.Started.Add(-o.Baseline.Gap).Sub(to)
-	}
-	b.samples = leaveOut(h.between(from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
-	return b.moved()
-}
-
-// others are the deploys around this one, which are no baseline.
-func (r *replay) others(p Past) []Interval {
-	var out []Interval
-	for _, x := range r.Past {
-		if x.Truth != None && x.Started.Before(p.Started) {
-			out = append(out, Interval{From: x.Started, To: x.Serving.Add(r.Options.Window)})
-		}
-	}
-	return out
-}
-
 // history is one metric's past, as samples of one step, from where somebody still needs it.
 type history struct {
 	Metric
 	queries []metric.Query
 	counts  counts
 	samples []judge.Sample
+	split   *split // nil without groups
 }
 
 // between gives the samples that lie in [from, to).
-func (h *history) between(from, to time.Time) []judge.Sample {
-	i, _ := slices.BinarySearchFunc(h.samples, from, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
+func between(samples []judge.Sample, from, to time.Time) []judge.Sample {
+	i, _ := slices.BinarySearchFunc(samples, from, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
 	j := i
-	for j < len(h.samples) && !h.samples[j].To.After(to) {
+	for j < len(samples) && !samples[j].To.After(to) {
 		j++
 	}
-	return slices.Clone(h.samples[i:j])
+	return slices.Clone(samples[i:j])
+}
+
+// forget drops the samples that lie before a time, save the last of them.
+func forget(samples []judge.Sample, before time.Time) []judge.Sample {
+	i, _ := slices.BinarySearchFunc(samples, before, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
+	return slices.Delete(samples, 0, max(0, i-1))
 }
 
 // histories are those of all metrics, all known up to the same time.
@@ -290,6 +197,9 @@ func (r *replay) histories(begin time.Time) histories {
 		}
 		sel := &selection{bad: string(m.Bad), total: string(m.Total)}
 		h := &history{Metric: m, queries: m.Queries(r.Vars), counts: m.counts(g, true, sel)}
+		if m.By != "" {
+			h.split = newSplit(newGroups(m), m, g, true)
+		}
 		f.metrics, hs.metrics = append(f.metrics, h), append(hs.metrics, h)
 	}
 	return hs
@@ -308,8 +218,11 @@ func (hs histories) cursor() time.Time {
 
 func (hs histories) forget(before time.Time) {
 	for _, h := range hs.metrics {
-		i, _ := slices.BinarySearchFunc(h.samples, before, func(s judge.Sample, t time.Time) int { return s.From.Compare(t) })
-		h.samples = slices.Delete(h.samples, 0, max(0, i-1))
+		h.samples = forget(h.samples, before)
+		for _, g := range h.split.all() {
+			p := h.split.part(g)
+			p.samples = forget(p.samples, before)
+		}
 	}
 }
 
@@ -367,6 +280,7 @@ func (f *feed) take(got []metric.Series, of map[string]*history, to time.Time) {
 	}
 	for _, h := range f.metrics {
 		h.samples = append(h.samples, h.counts.add(series[h], f.at, to).samples...)
+		h.split.add(series[h], f.at, to, slices.Clone, func(*group, []judge.Sample) {})
 	}
 	f.chunks.got(points)
 	f.at = to

@@ -152,12 +152,16 @@ func (b *bake) prepare() {
 			byName[m.From] = s
 			b.sources = append(b.sources, s)
 		}
-		w := b.newWatch(m, s)
+		var gs *groups
+		if m.By != "" {
+			gs = newGroups(m)
+		}
+		w := b.newWatch(m, s, gs)
 		w.index = len(b.watches)
 		b.watches = append(b.watches, w)
 		s.add(w)
 		if m.Control != nil {
-			c := b.newWatch(m.controlMetric(), s)
+			c := b.newWatch(m.controlMetric(), s, gs)
 			c.index, c.control = w.index, true
 			b.controls = append(b.controls, c)
 			s.add(c)
@@ -182,8 +186,14 @@ func (b *bake) together() {
 		spec.WarmUp, spec.End = max(spec.WarmUp, w.spec.WarmUp), later(spec.End, w.spec.End)
 	}
 	b.joint = newJoint(spec, metrics, b.deployJudge())
+	for _, w := range b.watches {
+		if w.groups != nil {
+			w.groups.join = func(g *group) { g.index = b.joint.joins(w.index, w.groupSpec(g)) }
+		}
+	}
 	for _, w := range slices.Concat(b.watches, b.controls) {
 		w.joint = b.joint
+		w.resumeGroups(b.Resume)
 		w.settle()
 	}
 	for _, s := range b.sources {
@@ -255,20 +265,20 @@ func (b *bake) newSource(name string) *source {
 	return s
 }
 
-func (b *bake) newWatch(m Metric, s *source) *watch {
+func (b *bake) newWatch(m Metric, s *source, gs *groups) *watch {
 	sel := &selection{bad: string(m.Bad), total: string(m.Total)}
 	g := grid{s.from, s.step}
 	w := &watch{Metric: m, queries: m.Queries(b.Vars), grid: g, newJudge: b.judge(), tell: b.observer.tell,
-		counts: m.counts(g, s.history, sel), selects: sel, from: s.from, to: s.to, known: s.from}
+		counts: m.counts(g, s.history, sel), groups: gs, split: newSplit(gs, m, g, s.history), selects: sel, from: s.from, to: s.to, known: s.from}
 	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Limits: append(m.limits(), m.burns(b.Options.Window)...), Compare: m.compares(), Start: b.serving, End: s.to,
 		Alpha: float64(b.Options.Alpha) / float64(len(b.Options.Metrics))}
 	if b.Options.WarmUp != nil {
 		w.spec.WarmUp = *b.Options.WarmUp
 	}
 	if m.compares() && (b.Deploy.Known() || !s.history) {
-		w.before = b.newBaseline(m, sel, s.history, b.Resume.Baseline[m.Name])
+		w.before = b.newBaseline(m, sel, gs, s.history)
 		if s.history {
-			w.earlier = b.newEarlier(m, sel)
+			w.earlier = b.newEarlier(m, sel, gs)
 		}
 	}
 	if s.history {
@@ -316,6 +326,7 @@ func (b *bake) decide(v judge.Verdict) {
 		if w.Name == v.Metric {
 			w.decides(v)
 		}
+		w.decidesByGroup(v)
 	}
 	b.cancel(errDecided)
 }
@@ -354,7 +365,7 @@ func (b *bake) result(ctx context.Context, state serving) Result {
 
 // pending reports whether a single look came too early to say anything.
 func (b *bake) pending(state serving) bool {
-	if !b.Once || slices.ContainsFunc(b.watches, (*watch).hasFailed) {
+	if !b.Once || slices.ContainsFunc(b.watches, func(w *watch) bool { return w.hasFailed() || w.failedGroup() != nil }) {
 		return false
 	}
 	return state == notYet || slices.ContainsFunc(b.sources, func(s *source) bool { return s.history && !s.complete() && !s.late() })

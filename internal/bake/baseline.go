@@ -32,6 +32,7 @@ type baseline struct {
 	known   time.Time // windows that end before only prime
 	exclude []Interval
 	counts  counts
+	split   *split // nil without groups
 	samples []judge.Sample
 	fetched int // samples, before the judge took them
 	done    bool
@@ -56,8 +57,9 @@ func (p Plan) baselineWindow(back time.Duration) (from, to time.Time, step time.
 	return to.Add(-n * step), to, step
 }
 
-// newBaseline makes the baseline of a metric; earlier is what another process fetched already.
-func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judge.Sample) *baseline {
+// newBaseline makes the baseline of a metric; what another process fetched already is in Resume.
+func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *baseline {
+	earlier := p.Resume.Baseline[m.Name]
 	from, to, step := p.baselineWindow(m.back())
 	shift := time.Duration(0)
 	if m.back() > 0 {
@@ -65,10 +67,10 @@ func (p Plan) newBaseline(m Metric, sel *selection, history bool, earlier []judg
 	}
 	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
 	if !history { // it knows only what it was asked for before the deploy
-		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true}
+		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true, exclude: exclude, split: newSplit(gs, m, grid{from, p.Options.Step}, false)}
 	}
 	g := grid{from, step}
-	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), shift: shift}
+	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), split: newSplit(gs, m, g, true), shift: shift}
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
 		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
@@ -83,7 +85,7 @@ const (
 )
 
 // newEarlier makes the histories of earlier deploys, the newest first.
-func (p Plan) newEarlier(m Metric, sel *selection) (es []*baseline) {
+func (p Plan) newEarlier(m Metric, sel *selection, gs *groups) (es []*baseline) {
 	for i := len(p.Earlier) - 1; i >= 0 && len(es) < mostEarlier; i-- {
 		d := p.Earlier[i]
 		start := later(d.Started, later(d.Finished, d.Serving))
@@ -92,7 +94,7 @@ func (p Plan) newEarlier(m Metric, sel *selection) (es []*baseline) {
 		if !d.Known() || to.After(p.Deploy.Started) {
 			continue
 		}
-		es = append(es, &baseline{grid: g, from: g.start, to: to, cursor: g.start, known: g.start, counts: m.counts(g, true, sel), start: start})
+		es = append(es, &baseline{grid: g, from: g.start, to: to, cursor: g.start, known: g.start, counts: m.counts(g, true, sel), split: newSplit(gs, m, g, true), start: start})
 	}
 	return es
 }
@@ -258,9 +260,7 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	defer w.mu.Unlock()
 	b := w.fetching()
 	b.trouble = nil
-	got := b.counts.add(series, b.cursor, to)
-	b.cursor = to
-	fresh := slices.DeleteFunc(leaveOut(got.samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
+	fresh := b.fresh(b.counts.add(series, b.cursor, to).samples)
 	if b.samples == nil { // a day of it is most of what a bake holds: room for just that
 		b.samples = make([]judge.Sample, 0, b.to.Sub(b.from)/b.grid.step)
 	}
@@ -269,6 +269,12 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	if len(fresh) > 0 && b == w.before {
 		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
 	}
+	b.split.add(series, b.cursor, to, b.fresh, func(g *group, fresh []judge.Sample) {
+		if b == w.before {
+			w.tell(Event{Kind: EventBaseline, Metric: b.split.name(g), Of: w.Name, Samples: fresh})
+		}
+	})
+	b.cursor = to
 	if to.Before(b.to) {
 		return
 	}
@@ -280,24 +286,49 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	w.explain()
 }
 
+// fresh is what of the samples no other process told yet, and nothing excludes.
+func (b *baseline) fresh(samples []judge.Sample) []judge.Sample {
+	return slices.DeleteFunc(leaveOut(samples, b.exclude), func(s judge.Sample) bool { return !s.To.After(b.known) })
+}
+
 // settle tells the judgement of all what is known of the time before the deploy, once no more will be.
 func (w *watch) settle() {
 	switch b := w.before; {
 	case b == nil:
-		w.joint.settle(w.index, w.control, nil, nil)
+		w.settled(nil, nil)
 	case b.done && w.fetching() == nil:
-		w.joint.settle(w.index, w.control, b.moved(), w.learned())
+		w.settled(b, w.earlier)
 	case b.done && w.earlier[0].cursor.Equal(w.earlier[0].from): // judged without them until they are there
-		w.joint.settle(w.index, w.control, b.moved(), nil)
+		w.settled(b, nil)
 	}
 }
 
-// moved are the samples as the judge takes them: those of yesterday as if they were of the time before the deploy.
-func (b *baseline) moved() []judge.Sample {
-	if b.shift == 0 {
+// settled tells it of the metric and of each of its groups.
+func (w *watch) settled(b *baseline, earlier []*baseline) {
+	w.joint.settle(w.index, w.control, b.moved(nil), learned(earlier, nil))
+	for _, g := range w.groups.all() {
+		w.joint.settle(g.index, w.control, b.moved(g), learned(earlier, g))
+	}
+	w.settledGroups = len(w.groups.all())
+}
+
+// of are the samples of a group, or of the whole.
+func (b *baseline) of(g *group) []judge.Sample {
+	switch {
+	case b == nil:
+		return nil
+	case g == nil:
 		return b.samples
 	}
-	out := slices.Clone(b.samples)
+	return b.split.samples(g)
+}
+
+// moved are the samples as the judge takes them: those of yesterday as if they were of the time before the deploy.
+func (b *baseline) moved(g *group) []judge.Sample {
+	if b == nil || b.shift == 0 {
+		return b.of(g)
+	}
+	out := slices.Clone(b.of(g))
 	for i := range out {
 		out[i].From, out[i].To = out[i].From.Add(b.shift), out[i].To.Add(b.shift)
 	}
@@ -305,10 +336,10 @@ func (b *baseline) moved() []judge.Sample {
 }
 
 // learned is what earlier deploys showed.
-func (w *watch) learned() (es []judge.Earlier) {
-	for _, e := range w.earlier {
-		if len(e.samples) > 0 && e.counts.trouble() == nil {
-			es = append(es, judge.Earlier{Start: e.start, Samples: e.samples})
+func learned(earlier []*baseline, g *group) (es []judge.Earlier) {
+	for _, e := range earlier {
+		if len(e.of(g)) > 0 && e.counts.trouble() == nil {
+			es = append(es, judge.Earlier{Start: e.start, Samples: e.of(g)})
 		}
 	}
 	return es
@@ -323,7 +354,7 @@ func (w *watch) historyDone() {
 	case b.fetched == 0:
 		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: there is nothing from before the deploy", w.Name)})
 	case t != nil && (t.reason == "selectors" || t.reason == "buckets" || t.reason == "several-series"):
-		b.trouble, b.samples = t, nil
+		b.trouble, b.samples, b.split = t, nil, nil
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
 	}
 }

@@ -52,9 +52,14 @@ func (b *bake) controlNotes() (fs []verdict.Finding) {
 		c.mu.Lock()
 		t := cmp.Or(c.asking.trouble, c.counts.trouble())
 		c.mu.Unlock()
+		whose := strings.TrimSuffix(c.Name, controlSuffix)
+		if t == nil && c.groups.uncontrolled() {
+			fs = append(fs, verdict.Finding{Check: "bake/" + c.Name, Outcome: verdict.Note, Doc: docOf(reasonGroups), Hint: "have the control's queries keep the label",
+				Summary: fmt.Sprintf("the control of %s has no label %s: its groups were compared with the time before alone", whose, c.By)})
+		}
 		if t != nil {
 			fs = append(fs, verdict.Finding{Check: "bake/" + c.Name, Outcome: verdict.Note, Doc: docOf(t.reason), Hint: t.hint,
-				Summary: fmt.Sprintf("the control of %s is missing (%s): it was compared with the time before alone", strings.TrimSuffix(c.Name, controlSuffix), t.text)})
+				Summary: fmt.Sprintf("the control of %s is missing (%s): it was compared with the time before alone", whose, t.text)})
 		}
 	}
 	return fs
@@ -65,7 +70,7 @@ func (b *bake) end() judge.Verdict {
 	for _, w := range slices.Concat(b.watches, b.controls) {
 		w.mu.Lock()
 		if w.before != nil && !w.before.done { // it never came: judged as one without
-			w.before.done, w.before.samples = true, nil
+			w.before.done, w.before.samples, w.before.split = true, nil, nil
 			w.settle()
 		}
 		w.explain()

@@ -43,6 +43,9 @@ func (b *bake) describe(m Metric) string {
 	if m.compares() {
 		s += ", compared with " + short(b.Options.Baseline.Window) + map[string]string{"before": " before the deploy", "yesterday": " up to the same time yesterday", "last-week": " up to the same time last week"}[m.Compare]
 	}
+	if m.By != "" {
+		s += ", each " + clean.Text(m.By) + " by itself too"
+	}
 	if m.Control != nil {
 		s += ", beside its control"
 	}
@@ -94,6 +97,9 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	if !history && b.Once {
 		say("%s has no history, so a single look (--once) sees nothing of the window", m.From)
 	}
+	if m.compares() && slices.Contains(fleeting, m.By) {
+		say("by: %s has other values after each deploy, of which nothing is known from before: zone, region and cluster stay", m.By)
+	}
 	if m.Expr != "" {
 		say("an expression is weaker evidence than counters: bad and total, or a histogram, say how many requests stand behind a number")
 	}
@@ -105,6 +111,9 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	}
 	return as
 }
+
+// fleeting are labels that change with a deploy.
+var fleeting = []string{"pod", "pod_name", "container", "container_id", "instance", "version", "replicaset"}
 
 // quantileName is "p99 " for a limit on the 99th percentile, and nothing for another one.
 func quantileName(l judge.Limit) string {

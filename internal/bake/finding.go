@@ -20,6 +20,9 @@ func (b *bake) conclude(r *Result) {
 		if w.hasFailed() {
 			decided = w.Name
 		}
+		if g := w.failedGroup(); g != nil {
+			decided = g.Name
+		}
 	}
 	over := !r.Aborted && r.Superseded == "" && !r.Pending && decided == ""
 	var v judge.Verdict
@@ -31,6 +34,7 @@ func (b *bake) conclude(r *Result) {
 		gaps := w.gaps(over)
 		r.Gaps = append(r.Gaps, gaps...)
 		f, j := w.conclude(over, gaps, v)
+		fs, js := w.concludeGroups(over, v)
 		lacked, some := w.lackedNote()
 		w.mu.Unlock()
 		if j != nil {
@@ -39,7 +43,7 @@ func (b *bake) conclude(r *Result) {
 		if f.Outcome != verdict.Fail && !over && f.Check == "" {
 			f = undecided(f, w.Name, decided, r)
 		}
-		r.Findings = append(r.Findings, f)
+		r.Findings, r.Judgements = append(append(r.Findings, f), fs...), append(r.Judgements, js...)
 		if f.Outcome == verdict.Unknown || w.withoutEffect() {
 			continue
 		}
@@ -315,7 +319,7 @@ func (m Metric) counted(r judge.Rate) string {
 // docs names the page of each reason that has one of its own.
 var docs = map[string]string{
 	"selector": "bake-selector", "selectors": "bake-selectors", "several-series": "bake-several-series", "nan": "bake-nan", "buckets": "bake-buckets", "gap": "bake-gap",
-	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria",
+	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria", reasonGroups: "bake-groups",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
 	string(metric.Partial): "bake-partial",

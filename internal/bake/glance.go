@@ -63,7 +63,14 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 		seen[s.Query] = true
 	}
 	for _, m := range p.Options.Metrics {
-		if t := glanced(m, p, name, err, seen); m.From == name && t != nil {
+		if m.From != name {
+			continue
+		}
+		t := glanced(m, p, name, err, seen)
+		if t == nil && m.By != "" {
+			t = m.ungrouped(series, p.Vars)
+		}
+		if t != nil {
 			fs = append(fs, verdict.Finding{Check: "preflight/" + m.Name, Outcome: verdict.Note, Doc: "preflight-metrics",
 				Summary: m.Name + ": " + t.text, Hint: t.hint})
 		}
@@ -83,6 +90,15 @@ func glancedAt(err error, q metric.Query, source string) *trouble {
 		}
 	}
 	return nil
+}
+
+// ungrouped is why the groups of a metric can't be told apart, nil where they can.
+func (m Metric) ungrouped(series []metric.Series, vars map[string]string) *trouble {
+	gs := newGroups(m)
+	for _, s := range m.own(series, vars) {
+		gs.of(s)
+	}
+	return gs.trouble()
 }
 
 // glanced is what is wrong with one metric now, nil for nothing. That no failure was counted is what one hopes for.

@@ -26,8 +26,11 @@ type together struct {
 	spec     judge.MetricSpec
 	hard     []judge.Limit
 	upstream bool // a dependency's: where it fails, the cause is there
-	own      side // of what is judged
-	control  side // of what runs beside it; nil samples where there is none
+	group    bool
+	of       int     // of a group: whose
+	part     float64 // of the metric's evidence: all of it, or less where there are groups
+	own      side    // of what is judged
+	control  side    // of what runs beside it; nil samples where there is none
 }
 
 // side is what was seen of one side.
@@ -41,6 +44,15 @@ type side struct {
 
 func newJoint(spec judge.DeploySpec, metrics []together, make_ func(judge.DeploySpec, []judge.History) deployJudge) *joint {
 	return &joint{make: make_, spec: spec, metrics: metrics}
+}
+
+// joins has a group of a metric judged too. That changes what all together weigh, so that all is judged again.
+func (j *joint) joins(metric int, g together) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g.group, g.of = true, metric
+	j.metrics, j.judge = append(j.metrics, g), nil
+	return len(j.metrics) - 1
 }
 
 // of is one side of a metric.
@@ -152,7 +164,7 @@ func (j *joint) outside() {
 		return
 	}
 	for i, m := range j.metrics {
-		if m.upstream && i < len(v.Metrics) && v.Metrics[i].Evidence >= upstreamOdds {
+		if m.upstream && i < len(v.Metrics) && v.Metrics[i].Evidence*m.part >= upstreamOdds {
 			v.External = true
 			v.Reason = fmt.Sprintf("%s, which this depends on, got worse too (evidence %s)", m.spec.Name, odds(v.Metrics[i].Evidence))
 			return
@@ -172,7 +184,53 @@ func (j *joint) begin() {
 		hs = append(hs, judge.History{Before: m.own.before, Control: m.control.before, Previous: m.previous()})
 		m.own.fed, m.control.fed = 0, 0
 	}
+	j.share(spec.Metrics)
 	j.judge, j.verdict = j.make(spec, hs), judge.Verdict{Status: judge.Continue}
+}
+
+// share gives half of the weight of a metric that has groups to these, so that groups do not make false rollbacks more frequent.
+func (j *joint) share(specs []judge.MetricSpec) {
+	of := make([]int, len(specs))
+	for i := range j.metrics {
+		m := &j.metrics[i]
+		of[i] = whole
+		if m.group {
+			of[i] = m.of
+		}
+		if m.group && len(m.spec.Limits) == 0 && m.spec.Kind != judge.Boolean && !(specs[i].Compare && len(m.own.before) > 0) {
+			of[i] = unjudged
+		}
+	}
+	for i, part := range shareGroups(specs, of) {
+		j.metrics[i].part = part
+	}
+}
+
+// What a metric is where it is no group, or one that there is nothing to judge by.
+const (
+	whole    = -1
+	unjudged = -2
+)
+
+// shareGroups sets the weights of metrics of which some are groups of others, and gives each one's part of its metric's evidence.
+func shareGroups(specs []judge.MetricSpec, of []int) []float64 {
+	n, parts := map[int]int{}, make([]float64, len(specs))
+	for _, w := range of {
+		n[w]++
+	}
+	for i := range specs {
+		parts[i] = 1
+		switch g := n[of[i]]; {
+		case of[i] >= 0:
+			specs[i].Among, parts[i] = g, 0.5/float64(g)
+		case of[i] == unjudged:
+			specs[i].Among = 1
+		case of[i] == whole && n[i] > 0:
+			parts[i] = 0.5
+		}
+		specs[i].Weight = cmp.Or(specs[i].Weight, 1) * parts[i]
+	}
+	return parts
 }
 
 // previous are the earlier deploys, each with its control where both are known.

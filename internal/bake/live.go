@@ -23,6 +23,7 @@ type Live struct {
 	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
 	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves
 	Wrong     []string      `json:"wrong,omitempty"`
+	Groups    []Live        `json:"groups,omitempty"` // of a metric with by
 }
 
 // liveBack is how far back a look reaches, liveLimit how long it may take.
@@ -98,12 +99,7 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 		l.wrong("%s; %s", t.text, t.hint)
 		return l.live
 	}
-	var own []metric.Series
-	for _, s := range all {
-		if slices.ContainsFunc(l.Queries(l.plan.Vars), func(q metric.Query) bool { return q.ID == s.Query }) {
-			own = append(own, s)
-		}
-	}
+	own := l.own(all, l.plan.Vars)
 	l.points(own)
 	c := l.counts(l.grid, true, &selection{bad: string(l.Bad), total: string(l.Total)})
 	samples := c.add(own, l.grid.start, end).samples
@@ -113,7 +109,32 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 	if len(samples) > 0 {
 		l.measure(samples)
 	}
+	if l.By != "" {
+		l.groups(own, end)
+	}
 	return l.live
+}
+
+// own are the series that the metric's queries selected.
+func (m Metric) own(all []metric.Series, vars map[string]string) (own []metric.Series) {
+	qs := m.Queries(vars)
+	for _, s := range all {
+		if slices.ContainsFunc(qs, func(q metric.Query) bool { return q.ID == s.Query }) {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
+// groups says what each group shows.
+func (l *looking) groups(own []metric.Series, end time.Time) {
+	s := newSplit(newGroups(l.Metric), l.Metric, l.grid, true)
+	s.add(own, l.grid.start, end, slices.Clone, func(g *group, samples []judge.Sample) {
+		l.live.Groups = append(l.live.Groups, Live{Metric: g.Name, Value: l.amounts(samples), PerMinute: perMinute(samples)})
+	})
+	if t := s.groups.trouble(); t != nil {
+		l.wrong("%s; %s", t.text, t.hint)
+	}
 }
 
 func (l *looking) wrong(format string, args ...any) {
@@ -150,38 +171,57 @@ func (l *looking) points(own []metric.Series) {
 
 // measure says what the metric amounts to, and what could be proved with as much of it.
 func (l *looking) measure(samples []judge.Sample) {
-	span := samples[len(samples)-1].To.Sub(samples[0].From)
+	l.live.PerMinute, l.live.Value = perMinute(samples), l.amounts(samples)
+	if l.kind() == judge.Histogram {
+		l.units(total(samples).Buckets)
+	}
+	l.live.Harm = l.smallest(samples)
+}
+
+// perMinute is how many events there were a minute.
+func perMinute(samples []judge.Sample) float64 {
 	all := total(samples)
 	events := all.Total
 	for _, b := range all.Buckets {
 		events += b.N
 	}
-	if n := span.Minutes(); n > 0 {
-		l.live.PerMinute = events / n
+	if n := samples[len(samples)-1].To.Sub(samples[0].From).Minutes(); n > 0 {
+		return events / n
 	}
-	switch l.kind() {
+	return 0
+}
+
+// amounts says what samples amount to, "" where they amount to nothing.
+func (m Metric) amounts(samples []judge.Sample) string {
+	if len(samples) == 0 {
+		return ""
+	}
+	all := total(samples)
+	switch m.kind() {
 	case judge.Proportion:
-		if events > 0 {
-			l.live.Value = rate(judge.Proportion, all.Bad/events)
+		if all.Total > 0 {
+			return rate(judge.Proportion, all.Bad/all.Total)
 		}
 	case judge.Histogram:
-		l.live.Value = bucketQuantile(all.Buckets, 0.5) + " at the median, " + bucketQuantile(all.Buckets, 0.99) + " at p99"
-		l.units(all.Buckets)
+		return bucketQuantile(all.Buckets, 0.5) + " at the median, " + bucketQuantile(all.Buckets, 0.99) + " at p99"
 	case judge.Rates:
-		l.live.Value = l.Metric.rate(all.Total / math.Max(span.Seconds(), 1))
-		if l.Of != "" && all.Of > 0 {
-			l.live.Value = l.Metric.rate(all.Total / all.Of)
+		if m.Of != "" && all.Of > 0 {
+			return m.rate(all.Total / all.Of)
 		}
-	default:
-		if len(all.Values) > 0 {
-			sum := 0.0
-			for _, v := range all.Values {
-				sum += v
-			}
-			l.live.Value = number(sum / float64(len(all.Values)))
+		seconds := 0.0
+		for _, s := range samples {
+			seconds += s.To.Sub(s.From).Seconds()
 		}
+		return m.rate(all.Total / math.Max(seconds, 1))
 	}
-	l.live.Harm = l.smallest(samples)
+	if len(all.Values) == 0 {
+		return ""
+	}
+	sum := 0.0
+	for _, v := range all.Values {
+		sum += v
+	}
+	return number(sum / float64(len(all.Values)))
 }
 
 // total puts samples together.

@@ -45,11 +45,12 @@ type Interval struct {
 
 // ReadyWhen says how the bake knows that the new version serves. Exactly one of Query and Version is set.
 type ReadyWhen struct {
-	From    string        `yaml:"from"`    // source; may be left out where there is only one
-	Query   Text          `yaml:"query"`   // serves when it returns something and every value is not 0
-	Version Text          `yaml:"version"` // selector of series that carry the version in Label: serves when $version is there and alone
-	Label   string        `yaml:"label"`   // default "version"
-	Timeout time.Duration `yaml:"timeout"` // default 10m; then the bake is inconclusive/not-serving
+	From    string        `yaml:"from"`     // source; may be left out where there is only one
+	Query   Text          `yaml:"query"`    // serves when it returns something and every value is not 0, or at least AtLeast
+	AtLeast Bound         `yaml:"at-least"` // of Query: the share of the traffic, or the number, from which on the version is watched
+	Version Text          `yaml:"version"`  // selector of series that carry the version in Label: serves when $version is there and alone
+	Label   string        `yaml:"label"`    // default "version"
+	Timeout time.Duration `yaml:"timeout"`  // default 10m; then the bake is inconclusive/not-serving
 }
 
 // Metric is one thing that is watched. Exactly one of Bad with Total, Histogram, Rate, Gauge, Boolean and Expr is set.
@@ -72,6 +73,8 @@ type Metric struct {
 	// Control is what runs beside the new version, by the same kind of queries: what happens to both is not this deploy's doing.
 	Control *Control `yaml:"control"`
 
+	// By is a label of the series (zone): each of its values is judged by itself too, and the worst decides.
+	By       string  `yaml:"by"`
 	Weight   float64 `yaml:"weight"`   // share of the evidence relative to the other metrics, default 1
 	Critical bool    `yaml:"critical"` // three times its share
 	DryRun   bool    `yaml:"dry-run"`  // judged and told, without effect

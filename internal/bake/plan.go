@@ -61,6 +61,7 @@ type Event struct {
 	At        time.Time
 	Kind      EventKind
 	Metric    string
+	Of        string // the metric that Metric is a group of; "" where it is none
 	Samples   []judge.Sample
 	Judgement *judge.Judgement
 	From, To  time.Time
@@ -78,7 +79,7 @@ type Gap struct {
 // Result is what the bake found.
 type Result struct {
 	Findings             []verdict.Finding
-	Judgements           []judge.Judgement // in the order of the metrics; a metric that could not be judged has none
+	Judgements           []judge.Judgement // in the order of the metrics, each with those of its groups that failed; a metric that could not be judged has none
 	Serving              time.Time         // zero: the new version never served
 	WindowFrom, WindowTo time.Time
 	Pending              bool   // Once: the window is not over

@@ -98,7 +98,7 @@ func (o Options) Lacks() []string {
 // controlMetric is the control as a metric of its own, which is asked for and counted in the same way.
 func (m Metric) controlMetric() Metric {
 	c := m.Control
-	return Metric{Name: m.Name + controlSuffix, From: m.From, Bad: c.Bad, Total: c.Total, Histogram: c.Histogram, Rate: c.Rate, Of: c.Of, Compare: m.Compare}
+	return Metric{Name: m.Name + controlSuffix, From: m.From, Bad: c.Bad, Total: c.Total, Histogram: c.Histogram, Rate: c.Rate, Of: c.Of, Compare: m.Compare, By: m.By}
 }
 
 // controlSuffix is in no name of a metric.

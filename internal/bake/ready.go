@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
@@ -105,6 +106,9 @@ func (b *bake) wanted(r ReadyWhen) string {
 	if r.Version != "" {
 		return clean.Cut(fmt.Sprintf("%s=%q alone in %s", r.Label, b.Vars["version"], r.Version), 300)
 	}
+	if r.AtLeast.Set {
+		return clean.Cut(string(r.Query)+" is at least "+r.AtLeast.Text, 300)
+	}
 	return clean.Cut(string(r.Query)+" gives something, and nothing that is 0", 300)
 }
 
@@ -132,11 +136,22 @@ func (b *bake) ready(ctx context.Context, r ReadyWhen) (ok bool, why string) {
 		return versionAlone(alive, r.Label, b.Vars["version"])
 	}
 	for _, s := range alive {
-		if v := s.Points[len(s.Points)-1].V; v == 0 {
+		switch v := s.Points[len(s.Points)-1].V; {
+		case r.AtLeast.Set && v < r.AtLeast.V:
+			return false, "ready-when is " + r.AtLeast.like(v) + ", want at least " + r.AtLeast.Text
+		case !r.AtLeast.Set && v == 0:
 			return false, "ready-when is 0 for " + clean.Cut(fmt.Sprint(s.Name, s.Labels), 200)
 		}
 	}
 	return true, ""
+}
+
+// like writes a value as the bound is written: a share as a percentage.
+func (b Bound) like(v float64) string {
+	if strings.HasSuffix(b.Text, "%") {
+		return number(100*v) + "%"
+	}
+	return number(v)
 }
 
 func versionAlone(alive []metric.Series, label, version string) (ok bool, why string) {

@@ -3,6 +3,7 @@ package bake
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -134,4 +135,52 @@ func TestCancelWhileADeafSourceIsAskedForReadiness(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour) // the source returns
 	})
+}
+
+// The clock starts when the new version receives its share of the traffic, whatever it shows before: nothing, no requests at all, less.
+func TestClockStartsAtTheCanarysWeight(t *testing.T) {
+	weight := func(steps map[time.Duration]float64, last float64) func(time.Duration) float64 {
+		return func(age time.Duration) float64 {
+			v, at := last, 24*time.Hour
+			for until, w := range steps {
+				if age < until && until < at {
+					v, at = w, until
+				}
+			}
+			return v
+		}
+	}
+	tests := map[string]struct {
+		bound Bound
+		value func(time.Duration) float64
+		after time.Duration // of the deploy's end; 0: never
+		says  string
+	}{
+		"a share":               {Bound{V: 0.1, Set: true, Text: "10%"}, weight(map[time.Duration]float64{2 * time.Minute: 0, 6 * time.Minute: 0.05}, 0.1), 5 * time.Minute, ""},
+		"no requests at first":  {Bound{V: 0.1, Set: true, Text: "10%"}, weight(map[time.Duration]float64{4 * time.Minute: math.NaN()}, 0.5), 3 * time.Minute, ""},
+		"a weight of a hundred": {Bound{V: 25, Set: true, Text: "25"}, weight(map[time.Duration]float64{3 * time.Minute: 5}, 50), 2 * time.Minute, ""},
+		"it stays below":        {Bound{V: 0.1, Set: true, Text: "10%"}, weight(nil, 0.05), 0, "ready-when is 5%, want at least 10%"},
+		"nothing but NaN":       {Bound{V: 0.1, Set: true, Text: "10%"}, weight(nil, math.NaN()), 0, "matches nothing"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, js, start := shop(time.Now()), &judges{}, time.Now()
+				src.answers["weight"] = []process{{labels: map[string]string{"canary": "yes"}, born: start.Add(-time.Minute), value: tt.value}}
+				r := Run(t.Context(), readyPlan(src, js, ReadyWhen{Query: "weight", AtLeast: tt.bound}))
+				if tt.after == 0 {
+					wantFinding(t, r, "bake/ready", verdict.Unknown, "not-serving")
+					if f := find(t, r, "bake/ready"); !strings.Contains(f.Summary, tt.says) {
+						t.Errorf("got %q, want %q in it", f.Summary, tt.says)
+					}
+					return
+				}
+				wantFinding(t, r, "bake/errors", verdict.Pass, "")
+				if after := r.Serving.Sub(start); after < tt.after || after > tt.after+time.Minute {
+					t.Errorf("serving after %s, want soon after %s", after, tt.after)
+				}
+				contiguous(t, js.last["errors"].seen, r.Serving, r.Serving.Add(15*time.Minute))
+			})
+		})
+	}
 }

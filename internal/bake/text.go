@@ -114,6 +114,9 @@ func (w *watch) line() string {
 	if w.kind() == judge.Proportion && len(w.spec.Limits) > 0 {
 		s += " (limit " + w.spec.Limits[0].Text + ")"
 	}
+	if w.worst != "" {
+		s += " (" + w.worst + ")"
+	}
 	return s
 }
 

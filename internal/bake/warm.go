@@ -70,6 +70,9 @@ func (b *bake) sampleWarm(ctx context.Context, end time.Time) map[string][]judge
 	for _, w := range b.watches {
 		w.mu.Lock()
 		all[w.Name] = w.samples
+		for _, g := range w.groups.all() {
+			all[g.Name] = w.split.samples(g)
+		}
 		w.mu.Unlock()
 	}
 	return all

@@ -22,6 +22,7 @@ type watch struct {
 	index    int  // of the metric among all
 	control  bool // it watches what runs beside the new version
 	joint    *joint
+	groups   *groups // nil without by
 
 	mu      sync.Mutex // guards what follows: the result may be taken while a source hangs
 	counts  counts
@@ -42,6 +43,10 @@ type watch struct {
 	fresh   *judge.Judgement // not told yet
 	latest  *judge.Judgement
 	failed  bool
+	split   *split // of the window
+	worst   string // what a line says of the worst group
+	// settledGroups is how many groups the judgement of all knows the history of.
+	settledGroups int
 	// dependency says that it failed together with an upstream.
 	dependency bool
 	asking     asking
@@ -84,29 +89,37 @@ func (w *watch) closed(complete time.Time) time.Time {
 
 func (w *watch) count(series []metric.Series, edge time.Time) {
 	w.counts.scraped(w.arrival.interval)
-	b := w.counts.add(series, w.cursor, edge)
+	w.split.scraped(w.arrival.interval)
+	from := w.cursor
+	b := w.counts.add(series, from, edge)
 	w.cursor = edge
-	var fresh []judge.Sample
-	for _, s := range b.samples {
-		if s.To.After(w.known) {
-			s.From = later(s.From, w.known)
-			fresh = append(fresh, s)
-		}
-	}
 	for _, e := range b.empty {
 		if e.From = later(e.From, w.known); e.From.Before(e.To) {
 			w.empty = joinInterval(w.empty, e)
 		}
 	}
-	if len(fresh) == 0 {
-		return
-	}
-	w.samples = append(w.samples, fresh...)
 	kind := EventSample
 	if w.warm {
 		kind = EventBaseline
 	}
-	w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
+	if fresh := w.unseen(b.samples); len(fresh) > 0 {
+		w.samples = append(w.samples, fresh...)
+		w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
+	}
+	w.split.add(series, from, edge, w.unseen, func(g *group, fresh []judge.Sample) {
+		w.tell(Event{Kind: kind, Metric: w.split.name(g), Of: w.Name, Samples: fresh})
+	})
+}
+
+// unseen is what of the samples no earlier process counted.
+func (w *watch) unseen(samples []judge.Sample) (fresh []judge.Sample) {
+	for _, s := range samples {
+		if s.To.After(w.known) {
+			s.From = later(s.From, w.known)
+			fresh = append(fresh, s)
+		}
+	}
+	return fresh
 }
 
 // explain has the metric explain itself by what is new, and gives it to the judgement of all.
@@ -118,6 +131,7 @@ func (w *watch) explain() {
 		w.joint.observe(w.index, w.control, w.samples[w.given:])
 		w.given = len(w.samples)
 	}
+	w.giveGroups()
 	switch {
 	case w.control:
 		return
@@ -143,7 +157,7 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 		return
 	}
 	j := w.inView(*w.fresh, v)
-	w.fresh = nil
+	w.fresh, w.worst = nil, w.worstGroup(v)
 	text := ""
 	if w.latest == nil || w.latest.Status != j.Status {
 		text = judgementText(j)
@@ -233,7 +247,7 @@ func (w *watch) ready() bool {
 	case waiting:
 		spec.Compare = false
 	case w.before != nil:
-		before = w.before.moved()
+		before = w.before.moved(nil)
 	}
 	w.state, w.partial, w.fed = w.newJudge(spec, before), waiting, 0
 	return true
@@ -267,7 +281,11 @@ func (w *watch) silence(now time.Time) {
 	if w.asking.silent || now.Before(w.from.Add(time.Minute)) {
 		return
 	}
-	if t := w.counts.trouble(); t != nil {
+	t := w.counts.trouble()
+	if t == nil && w.groups != nil {
+		t = w.groups.trouble()
+	}
+	if t != nil {
 		w.asking.silent = true
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: %s", w.Name, t.text)})
 	}

@@ -140,9 +140,9 @@ func (s *session) observe(e bake.Event) {
 	var err error
 	switch e.Kind {
 	case bake.EventSample:
-		err = s.journal.Append(record.TypeSample, report.Samples{Metric: e.Metric, Samples: e.Samples})
+		err = s.journal.Append(record.TypeSample, report.Samples{Metric: e.Metric, Of: e.Of, Samples: e.Samples})
 	case bake.EventBaseline:
-		err = s.journal.Append(record.TypeBaseline, report.Samples{Metric: e.Metric, Samples: e.Samples})
+		err = s.journal.Append(record.TypeBaseline, report.Samples{Metric: e.Metric, Of: e.Of, Samples: e.Samples})
 	case bake.EventJudgement:
 		err = s.journal.Append(record.TypeJudgement, e.Judgement)
 	case bake.EventGap:

@@ -39,6 +39,9 @@ func (l *loaded) lookTo(ctx context.Context, w io.Writer) int {
 	code := 0
 	for _, m := range bake.Look(ctx, l.bakePlan()) {
 		fmt.Fprintf(w, "  - %s\n", m)
+		for _, g := range m.Groups {
+			fmt.Fprintf(w, "      %s\n", g)
+		}
 		for _, t := range m.Wrong {
 			code = 1
 			fmt.Fprintf(w, "      wrong: %s\n", clean.Cut(t, 600))

@@ -73,7 +73,7 @@ func (fakeSource) Check(q metric.Query) error {
 	return nil
 }
 
-func (fakeSource) Traits() metric.Traits { return metric.Traits{History: true} }
+func (fakeSource) Traits() metric.Traits { return metric.Traits{History: true, Labels: true} }
 
 type fakeSink struct{ sink.Sink }
 

@@ -24,6 +24,7 @@ bake:
     - name: http-errors
       limit: 2%
       weight: 2
+      by: zone
 environments:
   staging:
     bake:
@@ -51,7 +52,7 @@ func TestPack(t *testing.T) {
 		t.Errorf("got %s", order)
 	}
 	errors := metrics["http-errors"]
-	if errors.Bad != `http_requests_total{app="$service",track="new",code=~"5.."}` || errors.Limit.Max.V != 0.02 || errors.Weight != 2 || errors.Compare != "before" ||
+	if errors.Bad != `http_requests_total{app="$service",track="new",code=~"5.."}` || errors.Limit.Max.V != 0.02 || errors.Weight != 2 || errors.By != "zone" || errors.Compare != "before" ||
 		errors.From != "prom" || !errors.Critical || errors.Control == nil || errors.Control.Total != `http_requests_total{app="$service",track="stable"}` {
 		t.Errorf("got %+v, control %+v", errors, errors.Control)
 	}

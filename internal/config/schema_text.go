@@ -67,6 +67,7 @@ var descriptions = map[string]string{
 	"bake.Metric.gauge":       "A selector of gauges.",
 	"bake.Metric.boolean":     "A selector of values that must not be 0.",
 	"bake.Metric.expr":        "One value in the source's own language; the weaker evidence.",
+	"bake.Metric.by":          "A label of the series, e.g. zone: each of its values is judged by itself too, and the worst decides.",
 	"bake.Metric.limit":       "Absolute: 1%, or a mapping of max and min, or of percentiles.",
 	"bake.Metric.compare":     "before: no worse than before the deploy.",
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/lazyregexp"
 )
 
@@ -210,7 +211,24 @@ func (v *validator) together(path, kind string, m *bake.Metric, src metric.Sourc
 	if m.Critical && (m.DryRun || m.Upstream) {
 		v.at(path+".critical", "remove one of them", "a metric without effect is not critical")
 	}
+	v.by(path, kind, m, src)
 	v.control(path, kind, m, src)
+}
+
+// by looks at the label whose values are judged one by one.
+func (v *validator) by(path, kind string, m *bake.Metric, src metric.Source) {
+	at := join(path, "by")
+	switch {
+	case !v.has(at) || !v.fine(at):
+	case kind == "expr":
+		v.at(at, "name counters, or use gauge: for an expression that keeps the label", "an expression is one value: it has no groups")
+	case m.By == "" || len(m.By) > 200 || clean.Text(m.By) != m.By || strings.ContainsAny(m.By, " ,{}\"'$"):
+		v.at(at, "", "got %s, want the name of one label, e.g. zone", v.shown(at))
+	case m.By == "le" || m.By == "__name__":
+		v.at(at, "zone, region and cluster are usual", "%s tells the parts of one metric apart, not groups", v.shown(at))
+	case src != nil && !src.Traits().Labels:
+		v.at(at, "remove it, or name one metric a group", "this source returns one series a query, without labels")
+	}
 }
 
 // control looks at the queries of what runs beside the new version: the same as the metric's.
@@ -305,6 +323,14 @@ func (v *validator) readyWhen(used map[string]bool) {
 	v.query(path, "version", metric.Gauge, r.Version, src)
 	if key == "query" && v.has(path+".label") {
 		v.at(path+".label", "remove it", "label belongs to version, and this is query")
+	}
+	if at := path + ".at-least"; v.has(at) && v.fine(at) {
+		switch {
+		case key == "version":
+			v.at(at, "remove it", "at-least belongs to query, and this is version")
+		case !(r.AtLeast.V > 0):
+			v.at(at, "", "got %s, want a share of the traffic above 0%% (10%%), or a number above 0", v.shown(at))
+		}
 	}
 	if v.fine(path+".timeout") && r.Timeout <= 0 {
 		v.at(path+".timeout", "10m is the default", "got %s, want more than 0s", v.shown(path+".timeout"))

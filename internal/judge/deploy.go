@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type MetricSpec struct {
 	DryRun    bool      `json:"dryRun,omitempty"`    // judged and told, without effect on the deploy
 	Optional  bool      `json:"optional,omitempty"`  // too little of it does not keep the deploy from passing
 	Direction Direction `json:"direction,omitempty"` // of a rate: which way is worse; Down where it is left out
+	// Among is of how many groups of another metric this is one; 0: it is none. What looks worse in one of so many may be chance, and too
+	// little of one says nothing against the deploy: the whole is judged too.
+	Among int `json:"among,omitempty"`
 }
 
 // Direction is the way in which a rate is worse.
@@ -101,6 +105,8 @@ func NewDeploy(spec DeploySpec, histories []History) *Deploy {
 	return d
 }
 
+const amongMost = 1000 // groups of one metric
+
 func tidyDeploy(spec DeploySpec) DeploySpec {
 	if !(spec.Alpha > 0 && spec.Alpha < 1) {
 		spec.Alpha = defaultAlpha
@@ -111,6 +117,8 @@ func tidyDeploy(spec DeploySpec) DeploySpec {
 		m := &spec.Metrics[i]
 		m.Alpha, m.WarmUp, m.Start, m.End = spec.Alpha, spec.WarmUp, spec.Start, spec.End
 		m.Spec = tidy(m.Spec)
+		m.Among = min(max(0, m.Among), amongMost)
+		m.Optional = m.Optional || m.Among > 0
 		if !(m.Weight > 0 && m.Weight < 1e6) {
 			m.Weight = 1
 		}
@@ -140,6 +148,9 @@ func (d *Deploy) split() {
 }
 
 func (w *watched) judged() bool { return len(w.streams) > 0 || w.level != nil || w.limits != nil }
+
+// chances is by how many nats more one of several groups has to show than a metric of its own.
+func (m *MetricSpec) chances() float64 { return math.Log(float64(max(1, m.Among))) }
 
 // window is the length of the bake, s; half an hour where it is not known.
 func (s *DeploySpec) window() float64 {

@@ -54,8 +54,31 @@ func (j *Judgement) conclude(reason string, needed float64, text string) {
 	}
 }
 
-// conclude says why a metric does not pass; "" where it does.
+// conclude says why a metric does not pass; "" where it does. Of many groups one always looks a little worse than it was.
 func (w *watched) conclude(d *Deploy) (reason string, needed float64, text string) {
+	reason, needed, text = w.concludeAlone(d)
+	if w.spec.Among > 0 && reason == Unproved && w.doubt(d) <= suspicious+w.spec.chances() {
+		return LowTraffic, 0, fmt.Sprintf("%s: too little to say anything of it by itself", w.spec.Name)
+	}
+	return reason, needed, text
+}
+
+// doubt is the evidence of whatever of the metric looks worst, in nats.
+func (w *watched) doubt(d *Deploy) float64 {
+	most := math.Inf(-1)
+	if w.limits != nil {
+		most, _ = w.weighLimits()
+	}
+	for _, s := range w.streams {
+		most = math.Max(most, s.weighOnsets().logE)
+	}
+	if w.level != nil {
+		most = math.Max(most, w.level.weigh(d.load()))
+	}
+	return most
+}
+
+func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text string) {
 	if !w.judged() {
 		if w.spec.Compare && w.missing != "" {
 			return NoBaseline, 0, w.spec.Name + ": " + w.missing

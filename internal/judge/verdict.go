@@ -50,7 +50,7 @@ func (d *Deploy) gather(v *Verdict) gathered {
 		if e > best {
 			best, g.top, g.why = e, w, x
 		}
-		if x.external >= math.Log(1/d.spec.Alpha) {
+		if x.external >= math.Log(1/d.spec.Alpha)+w.spec.chances() {
 			g.outside = w
 		}
 	}
@@ -95,11 +95,11 @@ func (d *Deploy) bound(last bool) float64 {
 
 const goneAfter = 225 // s without any sample of the new version, while the control reports
 
-// vanished is a metric whose series ended while the control's went on.
+// vanished is a metric whose series ended while the control's went on. A group that is gone is no evidence: it may have been drained.
 func (d *Deploy) vanished() *watched {
 	var gone *watched
 	for _, w := range d.metrics {
-		if w.spec.DryRun || w.LastControl.IsZero() {
+		if w.spec.DryRun || w.spec.Among > 0 || w.LastControl.IsZero() {
 			continue
 		}
 		if w.missed(d) < goneAfter {
@@ -129,7 +129,8 @@ func (d *Deploy) died() (w *watched, nats, since float64) {
 		if m.spec.Kind != Rates || m.spec.DryRun || len(m.streams) == 0 {
 			continue
 		}
-		if n, from := m.streams[0].dead(); n > nats {
+		n, from := m.streams[0].dead()
+		if n -= m.spec.chances(); n > nats {
 			w, nats, since = m, n, from
 		}
 	}
@@ -214,7 +215,7 @@ func (d *Deploy) load() float64 {
 // judgement is the metric alone, held to the deploy's whole budget.
 func (w *watched) judgement(x weighed) Judgement {
 	j := Judgement{Metric: w.spec.Name, Status: Continue, Evidence: math.Exp(math.Min(x.logE, 690))}
-	if x.logE >= math.Log(1/w.spec.Alpha)-slack {
+	if x.logE >= math.Log(1/w.spec.Alpha)-slack+w.spec.chances() {
 		j.Status = Fail
 	}
 	if s := x.stream; s != nil && len(s.opened) > 0 {

@@ -38,7 +38,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	return err
 }
 
-// charts draws the metrics that failed, and the others folded away.
+// charts draws the metrics that failed, and the others folded away; a group that did not fail is in its metric's chart.
 func (r *Report) charts(b *strings.Builder) {
 	var rest strings.Builder
 	for _, m := range r.Metrics {
@@ -46,6 +46,7 @@ func (r *Report) charts(b *strings.Builder) {
 		case strings.HasSuffix(m, "/control"): // what runs beside the new version
 		case r.failed(m):
 			chart(b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+		case r.Groups[m] != "":
 		default:
 			chart(&rest, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
 		}

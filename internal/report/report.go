@@ -18,6 +18,7 @@ import (
 // Samples is the data of a baseline or sample entry.
 type Samples struct {
 	Metric  string         `json:"metric"`
+	Of      string         `json:"of,omitempty"` // the metric of which Metric is a group
 	Samples []judge.Sample `json:"samples"`
 }
 
@@ -30,7 +31,8 @@ type Report struct {
 	Markers    []record.Marker
 	Baseline   map[string][]judge.Sample
 	Samples    map[string][]judge.Sample
-	Metrics    []string // in the order in which they were first seen
+	Metrics    []string          // in the order in which they were first seen
+	Groups     map[string]string // of these, the groups: whose
 	Judgements map[string]judge.Judgement
 	Gaps       []record.Gap
 	Images     map[string]string // reference -> verified digest
@@ -57,7 +59,7 @@ type Found struct {
 // From reads a journal's entries: what an earlier attempt of the same command found is replaced by what the later one found. An error of
 // theirs is returned as it is.
 func From(entries iter.Seq2[record.Entry, error]) (*Report, error) {
-	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{},
+	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{}, Groups: map[string]string{},
 		Judgements: map[string]judge.Judgement{}, Images: map[string]string{}}
 	b := builder{r: r}
 	n := 0
@@ -208,7 +210,9 @@ func (b *builder) samples(data []byte, to map[string][]judge.Sample) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
-	b.seen(s.Metric)
+	if b.seen(s.Metric); s.Of != "" {
+		b.r.Groups[s.Metric] = s.Of
+	}
 	have := to[s.Metric]
 	for _, n := range s.Samples {
 		if k := len(have); k > 0 && !n.From.After(have[k-1].From) {

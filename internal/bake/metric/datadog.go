@@ -73,7 +73,7 @@ func newDatadog(o DatadogOptions) (*datadog, error) {
 }
 
 // Traits implements Source.
-func (d *datadog) Traits() Traits { return Traits{History: true} }
+func (d *datadog) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (d *datadog) Check(q Query) error {

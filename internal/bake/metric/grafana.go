@@ -63,7 +63,7 @@ func newGrafana(o GrafanaOptions) (*grafana, error) {
 }
 
 // Traits implements Source.
-func (g *grafana) Traits() Traits { return Traits{History: true} }
+func (g *grafana) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (g *grafana) Check(q Query) error {

@@ -50,7 +50,7 @@ func newGraphite(o GraphiteOptions) (*graphite, error) {
 }
 
 // Traits implements Source.
-func (g *graphite) Traits() Traits { return Traits{History: true} }
+func (g *graphite) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (g *graphite) Check(q Query) error {

@@ -64,7 +64,7 @@ func newInfluxDB(o InfluxDBOptions) (*influxDB, error) {
 }
 
 // Traits implements Source.
-func (i *influxDB) Traits() Traits { return Traits{History: true} }
+func (i *influxDB) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (i *influxDB) Check(q Query) error {

@@ -80,6 +80,8 @@ type Background interface {
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
 	History bool
+	// Labels is true for a source whose queries can return several series that are told apart by labels.
+	Labels bool
 	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
 	// empty one.
 	Zeros bool

@@ -78,7 +78,7 @@ func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 }
 
 // Traits implements Source.
-func (n *newRelic) Traits() Traits { return Traits{History: true} }
+func (n *newRelic) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (n *newRelic) Check(q Query) error {

@@ -59,7 +59,7 @@ func newProbes(o ProbeOptions) (*probes, error) {
 }
 
 // Traits implements Source.
-func (p *probes) Traits() Traits { return Traits{} }
+func (p *probes) Traits() Traits { return Traits{Labels: true} }
 
 // Check implements Source. Which series there will be is known, so that a selector that can select none of them is a mistake.
 func (p *probes) Check(q Query) error {

@@ -72,7 +72,7 @@ func newPrometheus(o PrometheusOptions) (*prometheus, error) {
 }
 
 // Traits implements Source.
-func (p *prometheus) Traits() Traits { return Traits{History: true} }
+func (p *prometheus) Traits() Traits { return Traits{History: true, Labels: true} }
 
 // Check implements Source.
 func (p *prometheus) Check(q Query) error {

@@ -51,7 +51,7 @@ type scraped struct {
 }
 
 // Traits implements Source.
-func (s *scrape) Traits() Traits { return Traits{} }
+func (s *scrape) Traits() Traits { return Traits{Labels: true} }
 
 // Check implements Source.
 func (s *scrape) Check(q Query) error {

@@ -13,7 +13,7 @@ const (
 )
 
 // conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.
-func (d *Deploy) conclude(v *Verdict, total float64) {
+func (d *Deploy) conclude(v *Verdict, g gathered) {
 	v.Status = Pass
 	judged := false
 	for i, w := range d.metrics {
@@ -33,8 +33,9 @@ func (d *Deploy) conclude(v *Verdict, total float64) {
 	switch {
 	case !judged:
 		v.Status, v.Reason, v.Sentence = Unknown, NoCriteria, "nothing is judged"
-	case v.Status == Pass && total > suspiciousTotal:
-		v.Status, v.Reason, v.Sentence = Unknown, Unproved, "it looks worse than it was, and that is not proved"
+	case v.Status == Pass && g.total > suspiciousTotal: // whoever looks worst tells it
+		v.Status, v.Reason, v.Metric = Unknown, Unproved, g.top.spec.Name
+		v.Sentence = v.Metric + ": all metrics together look worse than they were, this one most, and that is not proved"
 	case v.Status == Pass:
 		v.Sentence = "harm is excluded"
 	}

@@ -78,7 +78,7 @@ func (d *Deploy) look(last bool) Verdict {
 		v.External = true
 		fail(g.outside, g.outside.spec.Name+" exceeds its limit, and did so before the deploy or does so in the control: the deploy is not its cause")
 	case last:
-		d.conclude(&v, g.total)
+		d.conclude(&v, g)
 	}
 	return v
 }

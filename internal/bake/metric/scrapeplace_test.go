@@ -15,8 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bakegate/bakegate/internal/httpx"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bakegate/bakegate/internal/httpx"
 )
 
 // zone is what a name server knows.

@@ -91,6 +91,7 @@ func TestScrapeSeveral(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(last(got), want) {
 		t.Errorf("got %v, %v, want %v", last(got), err, want)
 	}
+	time.Sleep(2 * time.Millisecond) // points of one series are a millisecond apart at least
 	one := Query{ID: "one", Kind: Counter, Text: `requests_total{instance="` + host(1) + `"}`}
 	if got, err := poll(t, s, one); err != nil || len(got) != 1 || last(got)[fmt.Sprintf("map[code:200 exported_instance:own instance:%s]", host(1))] != 10 {
 		t.Errorf("by its instance: got %v, %v", got, err)

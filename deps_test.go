@@ -29,7 +29,7 @@ func TestDependencyRule(t *testing.T) {
 			}
 		}
 	}
-	shared := append([]string{"httpx", "registry", "kube", "cloud", "cloud/aws", "files", "command"}, pure...)
+	shared := append([]string{"httpx", "registry", "kube", "cloud", "cloud/aws", "cloud/google", "files", "command"}, pure...)
 	for stage, own := range stages {
 		for _, dir := range append([]string{stage}, own...) {
 			for _, i := range imports[dir] {

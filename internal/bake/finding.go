@@ -186,7 +186,15 @@ func (w *watch) noEvidence(gaps []Gap, over bool) *trouble {
 
 func (w *watch) unknown(t *trouble) verdict.Finding {
 	return verdict.Finding{Check: "bake/" + w.Name, Outcome: verdict.Unknown, Reason: t.reason, Summary: w.Name + ": " + t.text, Hint: t.hint,
-		Evidence: w.asked(), Doc: docOf(t.reason)}
+		Evidence: append(w.asked(), w.noted()...), Doc: docOf(t.reason)}
+}
+
+// noted is what the backend said beside its numbers.
+func (w *watch) noted() (es []verdict.Evidence) {
+	for _, n := range w.notes {
+		es = append(es, verdict.Evidence{What: "note", Got: n})
+	}
+	return es
 }
 
 // asked is the queries, for a reader who looks for the mistake in them.
@@ -199,10 +207,13 @@ func (w *watch) asked() (es []verdict.Evidence) {
 
 // judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
 func (w *watch) judged(j judge.Judgement) verdict.Finding {
-	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: w.evidence(j), Doc: "bake-metric"}
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: append(w.evidence(j), w.noted()...), Doc: "bake-metric"}
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore
+		if len(w.notes) > 0 && w.kind() == judge.Boolean {
+			f.Summary += ": " + w.notes[0] // what it was that is not so: the alert's name
+		}
 		f.Hint = w.remedy(f.External)
 		return f
 	case judge.Pass:
@@ -322,7 +333,8 @@ var docs = map[string]string{
 	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria", reasonGroups: "bake-groups",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
-	string(metric.Partial): "bake-partial",
+	string(metric.Partial):   "bake-partial",
+	string(metric.Undecided): "bake-undecided",
 }
 
 func docOf(reason string) string {
@@ -344,6 +356,7 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
 	metric.Partial:      {"answered without some of the service's processes", "see why these processes can't be read: a process that is gone, or that is too busy to answer, is harm that its own counters don't show"},
+	metric.Undecided:    {"has not decided yet", "bake longer than the backend's own evaluation takes: a decision that comes too late is none"},
 	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself (urls or dns), or read them through Prometheus"},
 }
 

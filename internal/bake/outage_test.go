@@ -27,7 +27,7 @@ func outage(from, to time.Duration, err error) func(time.Time) error {
 }
 
 func TestBackendOutForTheWholeWindow(t *testing.T) {
-	for _, class := range []metric.Trouble{metric.BackendDown, metric.Unauthorized, metric.Truncated, metric.TooMany, metric.LoadBalanced} {
+	for _, class := range []metric.Trouble{metric.BackendDown, metric.Unauthorized, metric.Truncated, metric.TooMany, metric.LoadBalanced, metric.Undecided} {
 		t.Run(string(class), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src, js, start := shop(time.Now()), &judges{}, time.Now()

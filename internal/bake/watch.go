@@ -2,6 +2,7 @@ package bake
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,6 +52,7 @@ type watch struct {
 	dependency bool
 	asking     asking
 	lacking    lacking
+	notes      []string // of the backend, about the window
 }
 
 // asking is how the backend answers.
@@ -71,8 +73,24 @@ func (w *watch) take(series []metric.Series, now, complete time.Time) {
 	if edge.After(w.cursor) {
 		w.count(series, edge)
 	}
+	if w.cursor.After(w.from) {
+		w.note(series)
+	}
 	w.silence(now)
 	w.explain()
+}
+
+// maxNotes is how much a backend may say about a metric beside its numbers.
+const maxNotes = 10
+
+func (w *watch) note(series []metric.Series) {
+	for _, s := range series {
+		for _, n := range s.Notes {
+			if len(w.notes) < maxNotes && !slices.Contains(w.notes, n) {
+				w.notes = append(w.notes, n)
+			}
+		}
+	}
 }
 
 // closed is the end of the last window that can be judged.

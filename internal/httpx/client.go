@@ -26,7 +26,7 @@ type Client struct {
 	headers http.Header // what every request carries, secrets among it
 	secrets []string    // what must not appear in any message
 	scrub   *strings.Replacer
-	fetched atomic.Pointer[strings.Replacer] // takes the token that oauth2 fetched out of messages
+	fetched atomic.Pointer[strings.Replacer] // takes what oauth2 fetched or the signer used out of messages
 	maxBody int64
 	// repeatable says that every request of this client may be sent twice, those by POST too.
 	repeatable bool
@@ -54,7 +54,7 @@ func New(r Remote, options ...Option) (*Client, error) {
 	if s.network != nil {
 		c.network = func() (http.RoundTripper, error) { return s.network, nil }
 	}
-	if err := c.authorize(r, s); err != nil {
+	if err := errors.Join(c.authorize(r, s), c.signed(r, s)); err != nil {
 		return nil, err
 	}
 	c.retry = &retryablehttp.Client{
@@ -94,8 +94,8 @@ func (c *Client) authorize(r Remote, s settings) error {
 	return nil
 }
 
-// learn takes a token out of all messages to come.
-func (c *Client) learn(token string) { c.fetched.Store(scrubber([]string{token})) }
+// learn takes the secrets of the newest request out of all messages to come.
+func (c *Client) learn(secrets ...string) { c.fetched.Store(scrubber(secrets)) }
 
 // URL is the base URL, without a slash at its end.
 func (c *Client) URL() string { return strings.TrimRight(c.base.String(), "/") }

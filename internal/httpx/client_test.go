@@ -27,7 +27,7 @@ func serve(t *testing.T, h http.HandlerFunc, options ...httpx.Option) *httpx.Cli
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	return client(t, httpx.Remote{URL: s.URL, Timeout: 2 * time.Second, Headers: secrets("X-Tenant", "tenant-header")}, options...)
+	return client(t, httpx.Remote{URL: s.URL, Timeout: 20 * time.Second, Headers: secrets("X-Tenant", "tenant-header")}, options...)
 }
 
 func client(t *testing.T, r httpx.Remote, options ...httpx.Option) *httpx.Client {

@@ -39,6 +39,9 @@ func (e *StatusError) Error() string {
 	return strings.TrimSuffix(s, " ")
 }
 
+// Limited reports whether there were too many requests: HTTP 429, or a 403 that says so in its headers.
+func (e *StatusError) Limited() bool { return limited(e.Status, e.Header) }
+
 // NetError is a request that got no complete reply.
 type NetError struct {
 	Method string
@@ -111,6 +114,7 @@ func (c *Client) words(ctx context.Context, err, bare error) string {
 	var authority x509.UnknownAuthorityError
 	var ca *caError
 	var token *tokenError
+	var unsigned *signError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err().Error()
@@ -118,6 +122,8 @@ func (c *Client) words(ctx context.Context, err, bare error) string {
 		return clean.Text(ca.Error())
 	case errors.As(err, &token):
 		return c.safe(token.Error())
+	case errors.As(err, &unsigned):
+		return c.safe(unsigned.Error())
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", c.remote.Timeout)
 	case plainHTTP(err):

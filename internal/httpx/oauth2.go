@@ -120,7 +120,7 @@ func (e *tokenError) final() bool {
 type authorizing struct {
 	next        http.RoundTripper
 	credentials *credentials
-	learn       func(secret string) // is told every token, to keep it out of messages
+	learn       func(secrets ...string) // is told every token, to keep it out of messages
 }
 
 func (a *authorizing) RoundTrip(req *http.Request) (*http.Response, error) {

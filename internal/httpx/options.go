@@ -26,6 +26,7 @@ type settings struct {
 	target     *url.URL
 	network    http.RoundTripper
 	address    string
+	signer     Signer
 }
 
 // WithBearer sends `Authorization: Bearer TOKEN`. An empty token sends nothing.

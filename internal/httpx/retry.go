@@ -63,8 +63,12 @@ func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error)
 func transient(ctx context.Context, resp *http.Response, err error) bool {
 	var ca *caError
 	var token *tokenError
-	if errors.As(err, &ca) || plainHTTP(err) || errors.As(err, &token) && token.final() {
+	var unsigned *signError
+	if errors.As(err, &ca) || errors.As(err, &unsigned) || plainHTTP(err) || errors.As(err, &token) && token.final() {
 		return false
+	}
+	if err == nil && resp != nil && limited(resp.StatusCode, resp.Header) {
+		return true
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 	return again
@@ -73,9 +77,16 @@ func transient(ctx context.Context, resp *http.Response, err error) bool {
 // untaken reports whether the server surely did nothing with the request.
 func untaken(resp *http.Response, err error) bool {
 	if err == nil {
-		return resp != nil && resp.StatusCode == http.StatusTooManyRequests
+		return resp != nil && limited(resp.StatusCode, resp.Header)
 	}
 	return unsent(err)
+}
+
+// limited reports whether a reply says that there were too many requests. GitHub says so by a 403 too, of which the headers tell that it is no
+// matter of rights.
+// https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
+func limited(status int, h http.Header) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusForbidden && (h.Get("Retry-After") != "" || h.Get("X-Ratelimit-Remaining") == "0")
 }
 
 // unsent reports whether no byte of the request can have left: there was no connection.
@@ -83,7 +94,8 @@ func unsent(err error) bool {
 	var op *net.OpError
 	var ca *caError
 	var token *tokenError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca) || errors.As(err, &token)
+	var unsigned *signError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &ca) || errors.As(err, &token) || errors.As(err, &unsigned)
 }
 
 func plainHTTP(err error) bool {
@@ -119,10 +131,10 @@ func longest(first, limit time.Duration, n int) time.Duration {
 	return min(first<<n, limit)
 }
 
-// asked is how long the server wants the client to wait: Retry-After (seconds or a date, RFC 9110 section 10.2.3), or for a 429
+// asked is how long the server wants the client to wait: Retry-After (seconds or a date, RFC 9110 section 10.2.3), or for too many requests
 // X-RateLimit-Reset, which Datadog gives in seconds from now and others as a Unix time.
 func asked(resp *http.Response) (time.Duration, bool) {
-	if resp == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable && !limited(resp.StatusCode, resp.Header) {
 		return 0, false
 	}
 	if v := resp.Header.Get("Retry-After"); v != "" {
@@ -133,7 +145,7 @@ func asked(resp *http.Response) (time.Duration, bool) {
 			return max(0, time.Until(t)), true
 		}
 	}
-	if resp.StatusCode != http.StatusTooManyRequests {
+	if resp.StatusCode == http.StatusServiceUnavailable {
 		return 0, false
 	}
 	return seconds(resp.Header.Get("X-RateLimit-Reset"))

@@ -3,13 +3,14 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // suspicious is the evidence, in nats, at which a metric that is not proved to be worse is not passed either.
 const (
-	suspicious      = 0.2 // of one metric
-	suspiciousTotal = 0.0 // of all together
-	goneShare       = 0.1 // of the window
+	suspicious      = 0.2  // of one metric
+	suspiciousTotal = 1e-6 // of all together: 0, but for rounding
+	goneShare       = 0.1  // of the window
 )
 
 // conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.
@@ -36,6 +37,7 @@ func (d *Deploy) conclude(v *Verdict, g gathered) {
 	case v.Status == Pass && g.total > suspiciousTotal: // whoever looks worst tells it
 		v.Status, v.Reason, v.Metric = Unknown, Unproved, g.top.spec.Name
 		v.Sentence = v.Metric + ": all metrics together look worse than they were, this one most, and that is not proved"
+		v.Metrics[slices.Index(d.metrics, g.top)].conclude(Unproved, 0, v.Sentence)
 	case v.Status == Pass:
 		v.Sentence = "harm is excluded"
 	}

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,5 +21,8 @@ func TestWhoeverDoesNotPassIsNamed(t *testing.T) {
 	g.total = suspiciousTotal + 0.1
 	if d.conclude(&x, g); x.Status != Unknown || x.Reason != Unproved || x.Metric != g.top.spec.Name || !strings.HasPrefix(x.Sentence, x.Metric+": all metrics together") {
 		t.Errorf("got %s %s of %q: %s", x.Status, x.Reason, x.Metric, x.Sentence)
+	}
+	if i := slices.Index(d.metrics, g.top); x.Metrics[i].Reason != Unproved {
+		t.Errorf("its own judgement is %+v", x.Metrics[i])
 	}
 }

@@ -27,7 +27,11 @@ type accumulator struct {
 	base     string // of a histogram that is asked for in both of its forms: the name of the native one
 	series   map[string]*growing
 	order    []*growing
+	notes    []string // for the first series
 }
+
+// note keeps a text of the backend for people, without the block's secrets.
+func (a *accumulator) note(text string) { a.notes = addNote(a.notes, text) }
 
 // growing is a series under construction.
 type growing struct {
@@ -145,6 +149,9 @@ func (a *accumulator) finish() []Series {
 		if len(g.out.Points) > 0 {
 			out = append(out, g.out)
 		}
+	}
+	if len(out) > 0 {
+		out[0].Notes = a.notes
 	}
 	return out
 }

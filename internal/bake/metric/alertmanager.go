@@ -1,17 +1,20 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
 )
 
@@ -23,19 +26,11 @@ type AlertmanagerOptions struct {
 	Password httpx.Secret `yaml:"password"`
 }
 
-// alertmanager says 1 while no alert fires that did not fire before the deploy, and 0 while one does. It knows what it saw; an alert's
-// own start tells what is older than that.
+// alertmanager says 1 while no alert fires that did not fire before the deploy, and 0 while one does.
 type alertmanager struct {
+	alarms
 	client *httpx.Client
-	memory memory
-
-	mu     sync.Mutex
-	deploy time.Time       // when it began; zero: not yet
-	before map[string]bool // alerts that were seen to fire before it, by their labels
 }
-
-// Since is a Source whose answers depend on when the deploy began: what was there before is not its doing.
-type Since interface{ Since(deploy time.Time) }
 
 func buildAlertmanager(decode func(any) error) (Source, error) {
 	var o AlertmanagerOptions
@@ -50,18 +45,11 @@ func newAlertmanager(o AlertmanagerOptions) (*alertmanager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &alertmanager{client: c, before: map[string]bool{}}, nil
+	return &alertmanager{client: c}, nil
 }
 
 // Traits implements Source.
 func (a *alertmanager) Traits() Traits { return Traits{} }
-
-// Since implements Since.
-func (a *alertmanager) Since(deploy time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.deploy = deploy
-}
 
 // Check implements Source.
 func (a *alertmanager) Check(q Query) error {
@@ -96,28 +84,23 @@ func alertMatchers(text string, v values) ([]*labels.Matcher, error) {
 
 // Range implements Source.
 func (a *alertmanager) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
-	return a.memory.Range(ctx, queries, from, to, step, func(ctx context.Context, q Query) ([]sample, error) {
+	return a.watch(ctx, queries, from, to, step, func(ctx context.Context, q Query) (sighting, error) {
 		ms, err := alertMatchers(q.Text, q.with(step))
 		if err != nil {
-			return nil, troublef(BadQuery, "%w", err)
+			return sighting{}, troublef(BadQuery, "%w", err)
 		}
-		alerts, err := a.firing(ctx, ms)
-		if err != nil {
-			return nil, err
-		}
-		if a.anyNew(alerts) {
-			return moment(0), nil
-		}
-		return moment(1), nil
+		firing, err := a.firing(ctx, ms)
+		return sighting{firing: firing}, err
 	})
 }
 
 // alert is one alert of the API.
 type alert struct {
-	Labels   map[string]string `json:"labels"`
-	StartsAt time.Time         `json:"startsAt"`
-	EndsAt   time.Time         `json:"endsAt"`
-	Status   struct {
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	StartsAt    time.Time         `json:"startsAt"`
+	EndsAt      time.Time         `json:"endsAt"`
+	Status      struct {
 		State       string   `json:"state"`
 		SilencedBy  []string `json:"silencedBy"`
 		InhibitedBy []string `json:"inhibitedBy"`
@@ -126,26 +109,37 @@ type alert struct {
 
 // firing are the alerts that fire now and that nobody silenced. The server selects, and what it gives is looked at again: the filter's
 // notation differs between its versions.
-func (a *alertmanager) firing(ctx context.Context, ms []*labels.Matcher) ([]alert, error) {
+func (a *alertmanager) firing(ctx context.Context, ms []*labels.Matcher) ([]alarm, error) {
 	query := url.Values{"active": {"true"}, "silenced": {"false"}, "inhibited": {"false"}, "unprocessed": {"false"}}
 	for _, m := range ms {
 		query.Add("filter", m.Name+m.Type.String()+`"`+alertQuoter.Replace(m.Value)+`"`)
 	}
-	var all []alert
-	if err := askJSON(ctx, a.client, httpx.Request{Path: "/api/v2/alerts", Query: query, Header: http.Header{"Accept": {"application/json"}}}, &all); err != nil {
+	all, err := askAlerts(ctx, a.client, "", query)
+	if err != nil {
 		return nil, err
 	}
-	var out []alert
+	var out []alarm
 	for _, x := range all {
-		if x.Labels == nil || x.StartsAt.IsZero() {
-			return nil, troublef(BackendDown, "%s: an alert of the reply has no labels or no start: is that an Alertmanager?", a.client.URL())
-		}
 		quiet := x.Status.State != "active" || len(x.Status.SilencedBy)+len(x.Status.InhibitedBy) > 0 || !x.EndsAt.After(time.Now())
 		if !quiet && matchesAll(ms, x.Labels) {
-			out = append(out, x)
+			out = append(out, alarm{seriesKey(x.Labels), a.client.Redact(x.text()), x.StartsAt})
 		}
 	}
 	return out, nil
+}
+
+// askAlerts asks an Alertmanager's API below a path.
+func askAlerts(ctx context.Context, c *httpx.Client, prefix string, query url.Values) ([]alert, error) {
+	var all []alert
+	if err := askJSON(ctx, c, httpx.Request{Path: prefix + "/api/v2/alerts", Query: query, Header: http.Header{"Accept": {"application/json"}}}, &all); err != nil {
+		return nil, err
+	}
+	for _, x := range all {
+		if x.Labels == nil || x.StartsAt.IsZero() {
+			return nil, troublef(BackendDown, "%s%s: an alert of the reply has no labels or no start: is that an Alertmanager?", c.URL(), prefix)
+		}
+	}
+	return all, nil
 }
 
 // alertQuoter writes a matcher's value as every version of Alertmanager reads it.
@@ -160,18 +154,22 @@ func matchesAll(ms []*labels.Matcher, ls map[string]string) bool {
 	return true
 }
 
-// anyNew reports whether one of the alerts did not fire before the deploy. What fires while there is no deploy yet is remembered.
-func (a *alertmanager) anyNew(alerts []alert) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, x := range alerts {
-		key := seriesKey(x.Labels)
-		switch {
-		case a.deploy.IsZero() && len(a.before) < maxSeries:
-			a.before[key] = true
-		case !a.deploy.IsZero() && !x.StartsAt.Before(a.deploy) && !a.before[key]:
-			return true
+// text is an alert for people: its name, the labels that tell it from others, and its summary.
+func (x alert) text() string { return alertText(x.Labels, x.Annotations) }
+
+func alertText(labels, annotations map[string]string) string {
+	var ls []string
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if k != model.AlertNameLabel && !strings.HasPrefix(k, "__") {
+			ls = append(ls, k+"="+clean.Cut(labels[k], 80))
 		}
 	}
-	return false
+	text := clean.Cut(cmp.Or(labels[model.AlertNameLabel], "an alert without a name"), 80)
+	if len(ls) > 0 {
+		text += " {" + clean.Cut(strings.Join(ls, ", "), 120) + "}"
+	}
+	if summary := cmp.Or(annotations["summary"], annotations["message"]); summary != "" {
+		text += " (" + clean.Cut(summary, 60) + ")"
+	}
+	return text
 }

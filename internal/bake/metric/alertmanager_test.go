@@ -129,8 +129,30 @@ func TestAlertmanagerNew(t *testing.T) {
 	look("not decided yet", alert("New", "2026-11-26T05:20:00Z", "unprocessed", ""), 1)
 	look("silenced", alert("New", "2026-11-26T05:20:00Z", "suppressed", `"x"`), 1)
 	look("new", alert("New", "2026-11-26T05:20:00Z", "active", ""), 0)
+	got, err := a.Range(t.Context(), []Query{{ID: "q", Kind: Gauge, Text: `service="$service"`, Vars: vars}}, time.Now().Add(-time.Minute), time.Now().Add(time.Minute), time.Second)
+	if err != nil || fmt.Sprint(got[0].Notes) != "[New {service=checkout} since 2026-11-26T05:20:00Z]" {
+		t.Errorf("got the notes %q, %v", got[0].Notes, err)
+	}
 	look("gone", `[]`, 1)
 	look("of another service, from a server that does not filter", strings.Replace(alert("New", "2026-11-26T05:20:00Z", "active", ""), "checkout", "other", 1), 1)
+}
+
+func TestAlertText(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	for _, c := range []struct {
+		labels, annotations map[string]string
+		want                string
+	}{
+		{map[string]string{"alertname": "Slow", "service": "a", "severity": "page", "__x__": "y"}, map[string]string{"summary": "p99 is 3s\n\x1b[31m"}, "Slow {service=a, severity=page} (p99 is 3s [31m)"},
+		{nil, nil, "an alert without a name"},
+	} {
+		if got := alertText(c.labels, c.annotations); strings.TrimSpace(got) != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+	if got := alertText(map[string]string{"alertname": long, "a": long, "b": long}, map[string]string{"summary": long}); len(got) > maxNote-25 {
+		t.Errorf("%d bytes", len(got))
+	}
 }
 
 func TestAlertmanagerCheck(t *testing.T) {

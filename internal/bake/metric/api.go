@@ -80,6 +80,9 @@ func apiTrouble(err error) error {
 }
 
 func refusedTrouble(err *httpx.StatusError) error {
+	if err.Limited() {
+		return troublef(BackendDown, "%w: too many requests, it is asked again with the next step", err)
+	}
 	switch err.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return troublef(Unauthorized, "%w: check the token or the password, and what it may read", err)
@@ -90,8 +93,6 @@ func refusedTrouble(err *httpx.StatusError) error {
 		return troublef(BadQuery, "%w", err)
 	case http.StatusNotFound:
 		return troublef(BackendDown, "%w: there is no such API, check url", err)
-	case http.StatusTooManyRequests:
-		return troublef(BackendDown, "%w: too many requests, it is asked again with the next step", err)
 	}
 	return troublef(BackendDown, "%w", err)
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -68,12 +67,7 @@ func (c *cloudWatch) Use(e Env) error {
 		return fmt.Errorf("%w, or give region", err)
 	}
 	o.URL = cmp.Or(o.URL, endpoint)
-	// The client outside tries again, so that each try has a signature of its own; the one inside holds what is signed to its origin.
-	inside, err := httpx.New(httpx.Remote{URL: o.URL, CA: o.CA, Timeout: o.Timeout, Insecure: o.Insecure}, httpx.WithRetries(0), httpx.WithMaxBody(apiBody), httpx.WithRepeatable())
-	if err != nil {
-		return err
-	}
-	c.client, err = newAPI(o.Remote, httpx.WithNetwork(c.aws.SignedTransport("monitoring", region, inside.RoundTripper())))
+	c.client, err = newAPI(o.Remote, httpx.WithSigner(c.aws.Signer("monitoring", region)))
 	return err
 }
 
@@ -196,7 +190,7 @@ func (c *cloudWatch) page(ctx context.Context, in cloudWatchRequest) (*cloudWatc
 	resp, err := c.client.Do(ctx, httpx.Request{Method: http.MethodPost, Path: "/", Body: body, Repeatable: true, ContentType: "application/x-amz-json-1.0",
 		Header: http.Header{"X-Amz-Target": {"GraniteServiceVersion20100801.GetMetricData"}, "Accept": {"application/json"}}})
 	if err != nil {
-		return nil, c.refused(ctx, err)
+		return nil, c.refused(err)
 	}
 	if err := httpx.DecodeJSON(resp, &reply); err != nil {
 		return nil, jsonTrouble(resp.Body, err)
@@ -216,7 +210,7 @@ var (
 )
 
 // refused classifies an error. AWS answers throttling and bad credentials with HTTP 400 too.
-func (c *cloudWatch) refused(ctx context.Context, err error) error {
+func (c *cloudWatch) refused(err error) error {
 	var status *httpx.StatusError
 	switch {
 	case errors.Is(err, cloud.ErrNone):
@@ -224,7 +218,6 @@ func (c *cloudWatch) refused(ctx context.Context, err error) error {
 	case !errors.As(err, &status):
 		return apiTrouble(err)
 	}
-	status.Excerpt = c.withoutCredentials(ctx, status.Excerpt)
 	switch {
 	case awsBusy.MatchString(status.Excerpt):
 		return troublef(BackendDown, "%w: too many requests, it is asked again with the next step", err)
@@ -232,20 +225,6 @@ func (c *cloudWatch) refused(ctx context.Context, err error) error {
 		return troublef(Unauthorized, "%w: the job's role needs cloudwatch:GetMetricData", err)
 	}
 	return apiTrouble(err)
-}
-
-// withoutCredentials hides a text that gives back what was sent: it may have been cut in the middle of a token.
-func (c *cloudWatch) withoutCredentials(ctx context.Context, text string) string {
-	creds, err := c.aws.Credentials(ctx, cmp.Or(c.options.Region, c.aws.Region()))
-	if err != nil {
-		return text
-	}
-	for _, s := range []string{creds.Secret.Reveal(), creds.SessionToken.Reveal()} {
-		if s != "" && strings.Contains(text, s[:min(len(s), 8)]) {
-			return "a reply that holds the job's credentials"
-		}
-	}
-	return text
 }
 
 // cloudWatchRequest is the input of GetMetricData, times in seconds.
@@ -321,6 +300,9 @@ func (a cloudWatchAsk) gather(results map[string]*cloudWatchResult, period int64
 		r := results[label]
 		if err := r.whole(redact); err != nil {
 			return err
+		}
+		for _, m := range r.Messages {
+			a.acc.note(redact(r.Label) + ": " + m.text(redact))
 		}
 		points := make([]sample, 0, len(r.Times))
 		for i, raw := range r.Times {

@@ -22,7 +22,7 @@ func cloudWatchAt(r httpx.Remote) (*cloudWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.Use(Env{Getenv: func(name string) string { return cloudWatchKeys[name] }})
+	return c, c.Use(Env{Getenv: getCloudWatchKey})
 }
 
 func cloudWatchServer(t *testing.T, h http.HandlerFunc) *cloudWatch {

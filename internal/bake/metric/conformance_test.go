@@ -39,6 +39,10 @@ type adapter struct {
 	small    string             // a reply that is repeated until it is too large, default JSON
 }
 
+func datadogAccount(r httpx.Remote) DatadogAccount {
+	return DatadogAccount{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")}
+}
+
 // conformance are the adapters; each source's own test file has more of its own.
 var conformance = []adapter{
 	{
@@ -51,9 +55,35 @@ var conformance = []adapter{
 	{
 		name: "datadog", dir: "datadog-query", points: 3,
 		build: func(r httpx.Remote) (Source, error) {
-			return newDatadog(DatadogOptions{Remote: r, APIKey: suiteToken, AppKey: httpx.NewSecret("hunter2-of-app")})
+			return newDatadog(DatadogOptions{DatadogAccount: datadogAccount(r)})
 		},
 		query: Query{Kind: Counter, Text: `sum:http.requests{service:$service}`}, from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0), files: map[string]string{"partial": "-"},
+	},
+	{
+		name: "datadog", dir: "datadog-timeseries", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) {
+			return newDatadog(DatadogOptions{DatadogAccount: datadogAccount(r)})
+		},
+		query: Query{Kind: Expr, Text: `{"queries": [{"data_source": "metrics", "name": "a", "query": "sum:http.errors{service:$service}.as_count()"},
+			{"data_source": "metrics", "name": "b", "query": "sum:http.requests{service:$service}.as_count()"}], "formulas": [{"formula": "a / b"}]}`},
+		from: time.Unix(1795671180, 0), to: time.Unix(1795671300, 0),
+	},
+	{
+		name: "datadog-gate", points: 1,
+		build: func(r httpx.Remote) (Source, error) {
+			d, err := newDatadogGate(datadogAccount(r))
+			if err == nil {
+				d.Since(time.Now())
+			}
+			return d, err
+		},
+		query: Query{Kind: Gauge, Text: `service:$service env:$environment version:$version`}, files: map[string]string{"partial": "-"},
+		expect: map[string]Trouble{"404": BadQuery, "empty": BackendDown, "null": BackendDown},
+	},
+	{
+		name: "datadog-monitors", points: 1, nulls: 0, // no monitor is no evidence
+		build: func(r httpx.Remote) (Source, error) { return newDatadogMonitors(datadogAccount(r)) },
+		query: Query{Kind: Gauge, Text: `service:$service env:$environment`}, files: map[string]string{"partial": "-"},
 	},
 	{
 		name: "elasticsearch", points: 5, empties: 5, nulls: 3, partial: Truncated, // no document in an interval is 0
@@ -95,6 +125,13 @@ var conformance = []adapter{
 		query: Query{Kind: Counter, Text: `http_requests_total{app="$service"}`}, from: time.Unix(1795250200, 0), to: time.Unix(1795250300, 0),
 	},
 	{
+		name: "grafana-alerts", points: 1, // no rule is no evidence
+		build: func(r httpx.Remote) (Source, error) {
+			return newGrafanaAlerts(GrafanaAlertsOptions{Remote: r, Token: suiteToken})
+		},
+		query: Query{Kind: Gauge, Text: `{service="$service"}`}, files: map[string]string{"partial": "-"},
+	},
+	{
 		name: "newrelic", points: 3, partial: Truncated,
 		build: func(r httpx.Remote) (Source, error) {
 			return newNewRelic(NewRelicOptions{Remote: r, Account: 42, APIKey: suiteToken})
@@ -116,6 +153,12 @@ var conformance = []adapter{
 		},
 		query: Query{Kind: Histogram, Text: `http_request_duration_seconds{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
 		files: map[string]string{"success": "native", "null": "-", "partial": "-", "huge": "-"}, // that is the same reader
+	},
+	{
+		name: "prometheus", points: 3, partial: Truncated,
+		build: func(r httpx.Remote) (Source, error) { return managedAt(r) },
+		query: Query{Kind: Counter, Text: `x{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
+		files: map[string]string{"success": "raw", "null": "-", "huge": "-"}, // it is read as the other one's
 	},
 	{
 		name: "scrape", points: 1, ext: "txt", kind: "text/plain", small: "# " + strings.Repeat("x", 500) + "\n",
@@ -200,9 +243,9 @@ func (a adapter) run(t *testing.T) {
 		"500":     {500, a.reply(t, "500"), BackendDown, 0},
 		"html":    {200, "<!DOCTYPE html><html><title>Sign in</title><body>password=1</body></html>", BackendDown, 0},
 		"cut":     {200, success[:len(success)*2/3], Truncated, 0},
-		"huge":    {200, "", Truncated, 0},
+		"huge":    {200, a.files["huge"], Truncated, 0},
 	} {
-		if c.body == "-" || a.files[name] == "-" {
+		if c.body == "-" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -313,6 +356,9 @@ func pointsOf(t *testing.T, all []Series) (n int) {
 			t.Errorf("a series of query %q", s.Query)
 		}
 		n += len(s.Points)
+		if notes := strings.Join(s.Notes, ""); len(s.Notes) > maxNotes || len(notes) > 2*maxNotes*maxNote || strings.ContainsAny(notes, "\n\x1b") || strings.Contains(notes, "hunter2") {
+			t.Errorf("notes that are not bounded, clean or safe: %q", s.Notes)
+		}
 		for i := 1; i < len(s.Points); i++ {
 			if !s.Points[i].T.After(s.Points[i-1].T) {
 				t.Errorf("points out of order: %v", s.Points)

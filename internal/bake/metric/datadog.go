@@ -5,41 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
 )
 
-// DatadogOptions is the block of Datadog. Exactly one of Site and URL is set.
+// DatadogOptions is the block of Datadog's metrics.
 type DatadogOptions struct {
-	httpx.Remote
-	Site   string       `yaml:"site"` // datadoghq.com, datadoghq.eu...
-	APIKey httpx.Secret `yaml:"api-key,required"`
-	AppKey httpx.Secret `yaml:"app-key,required"`
+	DatadogAccount
 	// Delay is how long after its end a bucket is looked at: agents send what they counted a little later.
 	Delay time.Duration `yaml:"delay"`
 }
-
-// datadogSites are the sites that Datadog documents.
-var datadogSites = []string{"datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com", "ap2.datadoghq.com",
-	"uk1.datadoghq.com", "datadoghq.eu", "ddog-gov.com", "us2.ddog-gov.com"}
 
 // datadogPoints is how many buckets are asked for at once: above 1500 Datadog takes longer buckets than it was asked for.
 const datadogPoints = 1400
 
 type datadog struct {
-	client *httpx.Client
-	delay  time.Duration
-
-	mu        sync.Mutex
-	notBefore time.Time // the rate limit
+	*datadogAPI
+	delay time.Duration
 }
 
 func buildDatadog(decode func(any) error) (Source, error) {
@@ -51,25 +38,14 @@ func buildDatadog(decode func(any) error) (Source, error) {
 }
 
 func newDatadog(o DatadogOptions) (*datadog, error) {
-	switch {
-	case (o.Site == "") == (o.URL == ""):
-		return nil, errors.New("want site or url, and only one of them: site: datadoghq.eu")
-	case o.Site != "" && !slices.Contains(datadogSites, o.Site):
-		return nil, fmt.Errorf("site %q is none of Datadog's, want one of %s; a site that is newer than bakegate can be given as url: https://api.SITE",
-			clean.Cut(o.Site, 80), strings.Join(datadogSites, ", "))
-	case o.APIKey.IsZero() || o.AppKey.IsZero():
-		return nil, errors.New("metrics are read with api-key and app-key, want both")
-	case o.Delay < 0 || o.Delay > 10*time.Minute:
+	if o.Delay < 0 || o.Delay > 10*time.Minute {
 		return nil, fmt.Errorf("delay %s, want 0s to 10m", o.Delay)
 	}
-	if o.Site != "" {
-		o.URL = "https://api." + o.Site
-	}
-	c, err := newAPI(o.Remote, httpx.WithHeader("DD-API-KEY", o.APIKey), httpx.WithHeader("DD-APPLICATION-KEY", o.AppKey))
+	api, err := o.connect()
 	if err != nil {
 		return nil, err
 	}
-	return &datadog{client: c, delay: o.Delay}, nil
+	return &datadog{datadogAPI: api, delay: o.Delay}, nil
 }
 
 // Traits implements Source.
@@ -80,8 +56,25 @@ func (d *datadog) Check(q Query) error {
 	if err := q.only("distributions are not read bucket by bucket: name the slow and all requests (bad, total), or a percentile (gauge: p99:...)", Counter, Gauge, Expr); err != nil {
 		return err
 	}
-	_, err := datadogQuery(q, values{check: true}, 30)
+	_, err := d.compile(q, values{check: true}, 30)
 	return err
+}
+
+// datadogAsk asks for whole buckets between two times, in seconds.
+type datadogAsk func(ctx context.Context, from, to int64, acc *accumulator) error
+
+// compile reads a query: one of the v1 API, or several with a formula of the v2 API.
+func (d *datadog) compile(q Query, v values, length int64) (datadogAsk, error) {
+	if isDatadogFormula(q.Text) {
+		f, err := readDatadogFormula(q, v, length)
+		return func(ctx context.Context, from, to int64, acc *accumulator) error {
+			return d.askFormula(ctx, q, f, from, to, length, acc)
+		}, err
+	}
+	text, err := datadogQuery(q, v, length)
+	return func(ctx context.Context, from, to int64, acc *accumulator) error {
+		return d.ask(ctx, q, text, from, to, acc)
+	}, err
 }
 
 // Range implements Source.
@@ -92,14 +85,14 @@ func (d *datadog) Range(ctx context.Context, queries []Query, from, to time.Time
 // read asks for whole buckets of the step's length, so that the same window is always cut in the same way.
 func (d *datadog) read(ctx context.Context, q Query, w window, step time.Duration, acc *accumulator) error {
 	length := max(1, int64(math.Ceil(step.Seconds())))
-	text, err := datadogQuery(q, q.with(step), length)
+	ask, err := d.compile(q, q.with(step), length)
 	if err != nil {
 		return troublef(BadQuery, "%w", err)
 	}
 	acc.deltas = q.Kind == Counter
 	first, last := w.from/1000/length*length-length, (w.to/1000/length+1)*length
 	for at := first; at < last; at += datadogPoints * length {
-		if err := d.ask(ctx, q, text, at, min(last, at+datadogPoints*length), acc); err != nil {
+		if err := ask(ctx, at, min(last, at+datadogPoints*length), acc); err != nil {
 			return err
 		}
 	}
@@ -122,14 +115,9 @@ type datadogSeries struct {
 }
 
 func (d *datadog) ask(ctx context.Context, q Query, text string, from, to int64, acc *accumulator) error {
-	if err := d.limited(); err != nil {
-		return err
-	}
 	form := url.Values{"query": {text}, "from": {strconv.FormatInt(from, 10)}, "to": {strconv.FormatInt(to, 10)}}
 	var reply datadogReply
-	err := askJSON(ctx, d.client, httpx.Request{Path: "/api/v1/query", Query: form, Header: http.Header{"Accept": {"application/json"}}}, &reply)
-	if err != nil {
-		d.refused(err)
+	if err := d.json(ctx, httpx.Request{Path: "/api/v1/query", Query: form}, &reply); err != nil {
 		return err
 	}
 	if reply.Status != "ok" || reply.Error != "" {
@@ -151,26 +139,6 @@ func (d *datadog) ask(ctx context.Context, q Query, text string, from, to int64,
 	return nil
 }
 
-// limited says that the rate limit's period is not over: asking again would be refused, and counted.
-func (d *datadog) limited() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if wait := time.Until(d.notBefore); wait > 0 {
-		return troublef(BackendDown, "%s: the rate limit is used up, it is asked again in %s", d.client.URL(), wait.Round(time.Second))
-	}
-	return nil
-}
-
-// refused notes when the rate limit's next period begins (X-RateLimit-Reset).
-func (d *datadog) refused(err error) {
-	var status *httpx.StatusError
-	if errors.As(err, &status) && status.Status == http.StatusTooManyRequests && status.RetryAfter > 0 {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.notBefore = time.Now().Add(status.RetryAfter)
-	}
-}
-
 // over gives the points of the buckets that were over at a time, each at the end of its bucket. Null is no data, and never 0.
 func (s datadogSeries) over(at int64) (out []sample, err error) {
 	length := max(1, s.Interval) * 1000
@@ -187,11 +155,18 @@ func (s datadogSeries) over(at int64) (out []sample, err error) {
 }
 
 func (s datadogSeries) labels() map[string]string {
-	ls := map[string]string{"__name__": s.Metric}
+	ls := datadogLabels(s.Tags)
+	ls["__name__"] = s.Metric
 	if len(s.Tags) == 0 && s.Scope != "" {
 		ls["scope"] = s.Scope
 	}
-	for _, tag := range s.Tags {
+	return ls
+}
+
+// datadogLabels are the tags of a series.
+func datadogLabels(tags []string) map[string]string {
+	ls := map[string]string{}
+	for _, tag := range tags {
 		k, v, _ := strings.Cut(tag, ":")
 		ls[k] = v
 	}

@@ -16,7 +16,7 @@ func datadogAt(t *testing.T, h http.HandlerFunc) *datadog {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	d, err := newDatadog(DatadogOptions{Remote: httpx.Remote{URL: server.URL, Timeout: 5 * time.Second}, APIKey: suiteToken, AppKey: suiteToken, Delay: 30 * time.Second})
+	d, err := newDatadog(DatadogOptions{DatadogAccount: DatadogAccount{Remote: httpx.Remote{URL: server.URL, Timeout: 5 * time.Second}, APIKey: suiteToken, AppKey: suiteToken}, Delay: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,15 +105,15 @@ func TestDatadogQuery(t *testing.T) {
 
 func TestDatadogOptions(t *testing.T) {
 	for _, site := range datadogSites {
-		if d, err := newDatadog(DatadogOptions{Site: site, APIKey: suiteToken, AppKey: suiteToken}); err != nil || d.client.URL() != "https://api."+site {
+		if d, err := newDatadog(DatadogOptions{DatadogAccount: DatadogAccount{Site: site, APIKey: suiteToken, AppKey: suiteToken}}); err != nil || d.client.URL() != "https://api."+site {
 			t.Errorf("%s: %v", site, err)
 		}
 	}
 	for want, o := range map[string]DatadogOptions{
-		"want both":         {Site: "datadoghq.eu", APIKey: suiteToken},
-		"none of Datadog's": {Site: "datadog.eu", APIKey: suiteToken, AppKey: suiteToken},
-		"only one of them":  {APIKey: suiteToken, AppKey: suiteToken},
-		"0s to 10m":         {Site: "datadoghq.eu", APIKey: suiteToken, AppKey: suiteToken, Delay: time.Hour},
+		"want both":         {DatadogAccount: DatadogAccount{Site: "datadoghq.eu", APIKey: suiteToken}},
+		"none of Datadog's": {DatadogAccount: DatadogAccount{Site: "datadog.eu", APIKey: suiteToken, AppKey: suiteToken}},
+		"only one of them":  {DatadogAccount: DatadogAccount{APIKey: suiteToken, AppKey: suiteToken}},
+		"0s to 10m":         {DatadogAccount: DatadogAccount{Site: "datadoghq.eu", APIKey: suiteToken, AppKey: suiteToken}, Delay: time.Hour},
 	} {
 		if _, err := newDatadog(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -44,22 +44,29 @@ func buildGrafana(decode func(any) error) (Source, error) {
 }
 
 func newGrafana(o GrafanaOptions) (*grafana, error) {
-	options := []httpx.Option{httpx.WithBearer(o.Token)}
 	switch {
 	case !grafanaName.MatchString(o.Datasource):
 		return nil, fmt.Errorf("datasource %q, want its uid, which stands in the address of its page", clean.Cut(o.Datasource, 60))
 	case !grafanaName.MatchString(o.Type):
 		return nil, fmt.Errorf("type %q, want the data source's, such as prometheus, loki or influxdb", clean.Cut(o.Type, 60))
-	case o.Org < 0:
-		return nil, fmt.Errorf("org %d, want the organisation's number", o.Org)
-	case o.Org > 0:
-		options = append(options, httpx.WithHeader("X-Grafana-Org-Id", httpx.NewSecret(strconv.FormatInt(o.Org, 10))))
 	}
-	c, err := newAPI(o.Remote, options...)
+	c, err := grafanaClient(o.Remote, o.Token, o.Org)
 	if err != nil {
 		return nil, err
 	}
 	return &grafana{c, o}, nil
+}
+
+// grafanaClient is how every source of Grafana's is reached.
+func grafanaClient(r httpx.Remote, token httpx.Secret, org int64) (*httpx.Client, error) {
+	options := []httpx.Option{httpx.WithBearer(token)}
+	switch {
+	case org < 0:
+		return nil, fmt.Errorf("org %d, want the organisation's number", org)
+	case org > 0:
+		options = append(options, httpx.WithHeader("X-Grafana-Org-Id", httpx.NewSecret(strconv.FormatInt(org, 10))))
+	}
+	return newAPI(r, options...)
 }
 
 // Traits implements Source.

@@ -21,14 +21,32 @@ type memory struct {
 type seen struct {
 	mu     sync.Mutex
 	points []sample
+	notes  []seenNote
 	last   time.Time
 }
 
-const memoryQueries = 500
+// seenNote is a note of some moment.
+type seenNote struct {
+	ms   int64
+	text string
+}
+
+const (
+	memoryQueries = 500
+	memoryNotes   = 1000 // of one query
+)
 
 // Range asks what is due and gives what is known of [from, to). A window that ends now is a reason to ask; one that is over is not.
 // now gives the answer of this moment: none where there is no data.
 func (m *memory) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration, now func(context.Context, Query) ([]sample, error)) ([]Series, error) {
+	return m.noted(ctx, queries, from, to, step, func(ctx context.Context, q Query) ([]sample, []string, error) {
+		fresh, err := now(ctx, q)
+		return fresh, nil, err
+	})
+}
+
+// noted is Range of what has notes, too.
+func (m *memory) noted(ctx context.Context, queries []Query, from, to time.Time, step time.Duration, now func(context.Context, Query) ([]sample, []string, error)) ([]Series, error) {
 	return each(queries, func(q Query) ([]Series, error) {
 		s, err := m.of(q.key())
 		if err != nil {
@@ -37,15 +55,21 @@ func (m *memory) Range(ctx context.Context, queries []Query, from, to time.Time,
 		s.mu.Lock() // the same query twice in one call is one question
 		defer s.mu.Unlock()
 		if s.due(to, step) {
-			fresh, err := now(ctx, q)
+			fresh, notes, err := now(ctx, q)
 			if err != nil {
 				return nil, err
 			}
 			if err := m.keep(s, fresh); err != nil {
 				return nil, err
 			}
+			s.note(notes)
 		}
 		acc := &accumulator{query: q.ID, from: ceilMilli(from), to: ceilMilli(to)}
+		for _, n := range s.notes {
+			if n.ms >= acc.from && n.ms < acc.to {
+				acc.note(n.text)
+			}
+		}
 		if err := acc.add(nil, s.points); err != nil {
 			return nil, err
 		}
@@ -99,6 +123,16 @@ func (m *memory) keep(s *seen, fresh []sample) error {
 		}
 	}
 	return nil
+}
+
+// note keeps what belongs to the newest point.
+func (s *seen) note(texts []string) {
+	if len(s.points) == 0 || len(s.notes)+len(texts) > memoryNotes {
+		return
+	}
+	for _, t := range texts {
+		s.notes = append(s.notes, seenNote{s.points[len(s.points)-1].ms, t})
+	}
 }
 
 // moment is a value of now.

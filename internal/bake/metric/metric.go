@@ -52,6 +52,9 @@ type Series struct {
 	Deltas bool
 	// Late says of a counter that it may have counted long before its first point: the process was there, and was not seen.
 	Late bool
+	// Notes are what the source has to say beside the numbers, for people: the name of the alert that fires, what a backend left out. They are
+	// clean, short and few, and decide nothing.
+	Notes []string
 }
 
 // Source reads one backend.
@@ -97,6 +100,7 @@ const (
 	BadQuery     Trouble = "bad-query"     // the backend refused the query
 	Truncated    Trouble = "truncated"     // a partial response, a reply above the cap, warnings that say so
 	TooMany      Trouble = "too-many"      // more series than can be judged one by one
+	Undecided    Trouble = "undecided"     // a decision of the backend's own, to which it has not come yet
 	LoadBalanced Trouble = "load-balanced" // one address answers for several processes: its counters jump between them
 	// Partial is the one trouble beside which there are series: some of several processes gave no answer, and the others did.
 	Partial Trouble = "partial"
@@ -130,17 +134,20 @@ type Build func(decode func(options any) error) (Source, error)
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
-	"alertmanager":  buildAlertmanager,
-	"cloudwatch":    buildCloudWatch,
-	"datadog":       buildDatadog,
-	"elasticsearch": buildElasticsearch,
-	"exec":          buildExec,
-	"grafana":       buildGrafana,
-	"graphite":      buildGraphite,
-	"influxdb":      buildInfluxDB,
-	"newrelic":      buildNewRelic,
-	"probe":         buildProbe,
-	"prometheus":    buildPrometheus,
-	"scrape":        buildScrape,
-	"web":           buildWeb,
+	"alertmanager":     buildAlertmanager,
+	"cloudwatch":       buildCloudWatch,
+	"datadog":          buildDatadog,
+	"datadog-gate":     buildDatadogGate,
+	"datadog-monitors": buildDatadogMonitors,
+	"elasticsearch":    buildElasticsearch,
+	"exec":             buildExec,
+	"grafana":          buildGrafana,
+	"grafana-alerts":   buildGrafanaAlerts,
+	"graphite":         buildGraphite,
+	"influxdb":         buildInfluxDB,
+	"newrelic":         buildNewRelic,
+	"probe":            buildProbe,
+	"prometheus":       buildPrometheus,
+	"scrape":           buildScrape,
+	"web":              buildWeb,
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +30,15 @@ type PrometheusOptions struct {
 	Lookback time.Duration `yaml:"lookback"`
 	// ScrapeInterval is what $rate_interval is made of, default 30s: max(4 intervals, step + interval), as Grafana does.
 	ScrapeInterval time.Duration `yaml:"scrape-interval"`
+	// Delay is how old the newest value of an expression is, default 0s; 30s where VictoriaMetrics answers, which repeats older ones there.
+	Delay *time.Duration `yaml:"delay"`
+	// SigV4 signs the requests with the job's AWS credentials, for Amazon Managed Service for Prometheus.
+	SigV4 *SigV4Options `yaml:"sigv4"`
+	// Google asks Google Cloud Managed Service for Prometheus with the job's Google credentials.
+	Google *GoogleOptions `yaml:"google"`
 }
+
+const rangePath = "/api/v1/query_range"
 
 const (
 	prometheusBody   = 64 << 20 // bytes of one reply; it is read as a stream
@@ -37,10 +47,13 @@ const (
 	chunk            = time.Hour // of raw samples, in one request, where the range is long
 	smallestChunk    = time.Minute
 	maxErrorBody     = 64 << 10
+	victoriaOffset   = 30 * time.Second // its -search.latencyOffset
 )
 
 type prometheus struct {
 	http    *http.Client
+	method  string
+	signer  httpx.Signer        // nil: none is needed, or there is no environment yet
 	redact  func(string) string // the block's secrets, which a server may give back
 	base    string
 	options PrometheusOptions
@@ -55,20 +68,22 @@ func buildPrometheus(decode func(any) error) (Source, error) {
 }
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
-	auth, err := login{o.Token, o.Username, o.Password}.options()
+	if o.Lookback < 0 || o.ScrapeInterval <= 0 || o.Delay != nil && *o.Delay < 0 {
+		return nil, errors.New("lookback and scrape-interval are durations above 0, and delay is 0s or more")
+	}
+	p := &prometheus{options: o, method: http.MethodPost}
+	opts, err := p.auth()
 	if err != nil {
 		return nil, err
-	}
-	if o.Lookback < 0 || o.ScrapeInterval <= 0 {
-		return nil, errors.New("lookback and scrape-interval are durations above 0")
 	}
 	// One more try: the bake asks again at the next step anyway, and nothing is lost meanwhile.
-	opts := []httpx.Option{httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1)}
-	c, err := httpx.New(o.Remote, append(opts, auth...)...)
+	opts = append(opts, httpx.WithMaxBody(prometheusBody), httpx.WithRepeatable(), httpx.WithRetries(1))
+	c, err := httpx.New(p.options.Remote, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return &prometheus{http: c.HTTP(), redact: c.Redact, base: c.URL(), options: o}, nil
+	p.http, p.redact, p.base = c.HTTP(), c.Redact, c.URL()
+	return p, nil
 }
 
 // Traits implements Source.
@@ -152,7 +167,7 @@ func (p *prometheus) readRaw(ctx context.Context, vs *parser.VectorSelector, w w
 // the accumulator drops the one sample too many.
 func (p *prometheus) readChunk(ctx context.Context, vs *parser.VectorSelector, w window, acc *accumulator) error {
 	m := &parser.MatrixSelector{VectorSelector: vs, Range: w.length()}
-	err := p.post(ctx, "/api/v1/query", url.Values{"query": {m.String()}, "time": {seconds(w.to - 1)}}, acc)
+	err := p.ask(ctx, "/api/v1/query", url.Values{"query": {m.String()}, "time": {seconds(w.to - 1)}}, acc)
 	if !splits(err) || w.length() < 2*smallestChunk {
 		return err
 	}
@@ -183,7 +198,7 @@ func (p *prometheus) readSteps(ctx context.Context, kind Kind, expr parser.Expr,
 	for a := (w.from + ms - 1) / ms * ms; a <= last; a += prometheusPoints * ms {
 		form.Set("start", seconds(a))
 		form.Set("end", seconds(min(a+(prometheusPoints-1)*ms, last)))
-		if err := p.post(ctx, "/api/v1/query_range", form, acc); err != nil {
+		if err := p.ask(ctx, rangePath, form, acc); err != nil {
 			return err
 		}
 	}
@@ -201,18 +216,33 @@ func labelText(s Series) string {
 
 func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) }
 
-// post asks the API and gives the series of its reply to acc. A form is posted: a query may be longer than a URL may be.
-func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc *accumulator) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return troublef(BadQuery, "%s: %w", p.base, err)
+// request asks by a form, because a query may be longer than a URL may be, where the service takes one.
+func (p *prometheus) request(ctx context.Context, where string, form url.Values) (*http.Request, error) {
+	target, body := where, io.Reader(strings.NewReader(form.Encode()))
+	if p.method == http.MethodGet {
+		target, body = where+"?"+form.Encode(), nil
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req, err := http.NewRequestWithContext(ctx, p.method, target, body)
+	if err != nil {
+		return nil, troublef(BadQuery, "%s: %w", p.base, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	req.Header.Set("Accept", "application/json")
+	return req, nil
+}
+
+// ask asks the API and gives the series of its reply to acc.
+func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc *accumulator) error {
 	where := p.base + path
+	req, err := p.request(ctx, where, form)
+	if err != nil {
+		return err
+	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return troublef(BackendDown, "%w", err)
+		return p.unanswered(where, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
@@ -221,11 +251,17 @@ func (p *prometheus) post(ctx context.Context, path string, form url.Values, acc
 	if kind := resp.Header.Get("Content-Type"); strings.Contains(kind, "html") {
 		return troublef(BackendDown, "%s: got %s, want JSON: is a login page or a proxy in between?", where, clean.Cut(kind, 60))
 	}
+	if path == rangePath {
+		acc.to = min(acc.to, p.settled(resp.Header))
+	}
 	reply, err := decodeReply(resp.Body, func(s *matrixSeries) error {
 		return p.take(where, s, acc)
 	})
 	if err != nil {
 		return readTrouble(where, err)
+	}
+	for _, text := range slices.Concat(reply.Warnings, reply.Infos) {
+		acc.note(p.redact(text))
 	}
 	return p.replyTrouble(where, reply)
 }
@@ -242,6 +278,22 @@ func (p *prometheus) take(where string, s *matrixSeries, acc *accumulator) error
 		return nil
 	}
 	return acc.addReadings(s.Metric, s.Histograms)
+}
+
+// settled is the end of the values of an expression that stay, in milliseconds. VictoriaMetrics, which names its host, repeats older ones
+// where samples may still come.
+func (p *prometheus) settled(h http.Header) int64 {
+	delay := time.Duration(0)
+	switch {
+	case p.options.Delay != nil:
+		delay = *p.options.Delay
+	case h.Get("X-Server-Hostname") != "":
+		delay = victoriaOffset
+	}
+	if delay == 0 {
+		return math.MaxInt64
+	}
+	return time.Now().Add(-delay).UnixMilli()
 }
 
 // errorReply classifies a reply that is not 2xx by the error in its body.

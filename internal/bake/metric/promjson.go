@@ -76,14 +76,27 @@ type apiReply struct {
 	ErrorType string
 	Error     string
 	Warnings  []string
+	Infos     []string
 	Partial   bool // VictoriaMetrics' way to say that a storage node did not answer
+}
+
+// filling reads as much as is asked for: with each small piece json.Decoder looks again at all the white space that it has, which of a long
+// reply of nothing else takes minutes.
+type filling struct{ io.Reader }
+
+func (f filling) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(f.Reader, p)
+	if n > 0 {
+		err = nil // an end or a failure stays, and comes with the next call
+	}
+	return n, err
 }
 
 // decodeReply reads a reply of the query API as a stream: at most one series is in memory, each is given to one series after the
 // other and is valid during the call alone. An error of each ends the reading and is returned as it is.
 func decodeReply(r io.Reader, each func(*matrixSeries) error) (apiReply, error) {
 	var reply apiReply
-	dec := json.NewDecoder(r)
+	dec := json.NewDecoder(filling{r})
 	err := decodeObject(dec, func(key string) error {
 		switch key {
 		case "status":
@@ -94,6 +107,8 @@ func decodeReply(r io.Reader, each func(*matrixSeries) error) (apiReply, error) 
 			return dec.Decode(&reply.Error)
 		case "warnings":
 			return dec.Decode(&reply.Warnings)
+		case "infos":
+			return dec.Decode(&reply.Infos)
 		case "isPartial":
 			return dec.Decode(&reply.Partial)
 		case "data":

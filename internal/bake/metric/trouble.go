@@ -35,8 +35,12 @@ func queryError(id string, err error) error {
 	return &QueryError{Query: id, Trouble: BackendDown, Err: err}
 }
 
-// limitMessage recognises the replies of Prometheus, Thanos, Mimir, Cortex and VictoriaMetrics to a query that asks for too much.
-var limitMessage = lazyregexp.New(`(?i)too many (samples|points|series|chunks)|exceed|limit|maximum number|max-series|cannot select more than`)
+// limitMessage recognises the replies of Prometheus, Thanos, Mimir and Cortex to a query that asks for too much, victoriaLimit those of
+// VictoriaMetrics, which name the flag.
+var (
+	limitMessage  = lazyregexp.New(`(?i)too many (samples|points|series|chunks)|exceed|limit|maximum number|max-series`)
+	victoriaLimit = lazyregexp.New(`-search\.max[A-Z]`)
+)
 
 // statusTrouble classifies a reply that is not 2xx. detail is the backend's own message, "" where it gave none.
 func statusTrouble(where string, status int, errorType, detail string) error {
@@ -49,7 +53,7 @@ func statusTrouble(where string, status int, errorType, detail string) error {
 		return troublef(Unauthorized, "%s: check the token or the password, and what it may read", got)
 	case errorType == "timeout" || errorType == "canceled" || errorType == "unavailable":
 		return troublef(BackendDown, "%s: the backend gave up on the query", got)
-	case (errorType == "execution" || errorType == "bad_data") && limitMessage.MatchString(detail):
+	case (errorType == "execution" || errorType == "bad_data") && limitMessage.MatchString(detail), victoriaLimit.MatchString(detail):
 		return troublef(TooMany, "%s: narrow the selector or shorten the window", got)
 	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || errorType == "bad_data" || errorType == "execution":
 		return troublef(BadQuery, "%s", got)

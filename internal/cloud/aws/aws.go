@@ -11,6 +11,7 @@ type Client struct {
 	options cloud.Options
 	web     *cloud.Web
 	creds   cloud.Cache[Credentials]
+	role    string // that is assumed with the job's credentials; "": none
 	logins  cloud.Cache[login]
 }
 

@@ -193,8 +193,8 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
-// Queries, paths and bodies of Prometheus, with an httpx client below that retries.
-func TestSignedTransport(t *testing.T) {
+// Queries, paths and bodies of Prometheus, signed anew for each try.
+func TestSigner(t *testing.T) {
 	sig := cloudtest.Signature{KeyID: keyID, Secret: secret, Token: session, Service: "aps", Region: "eu-west-1", Skew: time.Minute}
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -209,12 +209,11 @@ func TestSignedTransport(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), b)
 	}))
 	defer s.Close()
-	below, err := httpx.New(httpx.Remote{URL: s.URL + "/workspaces/ws-1"}, httpx.WithRepeatable())
+	c, err := httpx.New(httpx.Remote{URL: s.URL + "/workspaces/ws-1"}, httpx.WithRepeatable(), httpx.WithSigner(aws.New(cloud.Options{Getenv: cloudtest.Env(keys...)}).Signer("aps", "")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := aws.New(cloud.Options{Getenv: cloudtest.Env(keys...)})
-	h := &http.Client{Transport: c.SignedTransport("aps", "", below.RoundTripper())}
+	h := c.HTTP()
 	for _, tt := range []struct{ method, uri, body string }{
 		{"GET", "/workspaces/ws-1/api/v1/query?query=sum%28rate%28x%7Ba%3D~%22b+c%22%7D%5B1m%5D%29%29&time=1", ""},
 		{"GET", "/workspaces/ws-1/api/v1/label/a%2Fb/values?match%5B%5D=a&match%5B%5D=b", ""},

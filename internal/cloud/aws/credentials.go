@@ -28,7 +28,11 @@ func (c Credentials) secrets() []httpx.Secret { return []httpx.Secret{c.Secret, 
 // cloud.ErrNone.
 func (c *Client) Credentials(ctx context.Context, region string) (Credentials, error) {
 	creds, _, err := c.creds.Get(ctx, "", func(ctx context.Context) (Credentials, time.Time, error) {
-		found, err := c.find(ctx, region)
+		find := c.find
+		if c.role != "" {
+			find = c.assumed
+		}
+		found, err := find(ctx, region)
 		return found, found.Expires, err
 	})
 	return creds, err

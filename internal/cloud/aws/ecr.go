@@ -43,7 +43,7 @@ func parseRegistry(host string) (registry, bool) {
 		return registry{public: true, dual: h != "public.ecr.aws", region: publicRegion}, true
 	}
 	m := ecrHost.FindStringSubmatch(h)
-	if m == nil || checkRegion(m[3]) != nil {
+	if m == nil || CheckRegion(m[3]) != nil {
 		return registry{}, false
 	}
 	r := registry{fips: m[2] != "", dual: m[1] == "-", region: m[3]}

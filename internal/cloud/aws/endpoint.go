@@ -25,7 +25,8 @@ var partitions = []struct{ region, domain, dual string }{
 // region is the form of a region's name. It becomes a part of a host: nothing else may be in it.
 var region = lazyregexp.New(`^[a-z]{2,5}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 
-func checkRegion(in string) error {
+// CheckRegion refuses what is no region's name.
+func CheckRegion(in string) error {
 	switch {
 	case in == "":
 		return errors.New("no AWS region is known: set AWS_REGION")
@@ -51,7 +52,7 @@ func (c *Client) endpoint(service, in string) (string, error) {
 	if in == "" && service == "sts" {
 		return "https://sts.amazonaws.com/", nil
 	}
-	if err := checkRegion(in); err != nil {
+	if err := CheckRegion(in); err != nil {
 		return "", err
 	}
 	prefix := service

@@ -32,7 +32,7 @@ func FuzzReplies(f *testing.F) {
 		}
 		for _, read := range []func() (Credentials, error){
 			func() (Credentials, error) { return readTemporary("it", reply) },
-			func() (Credentials, error) { return readAssumed(reply, webIdentity{source: "it"}) },
+			func() (Credentials, error) { return readAssumed(reply, "it", "it") },
 		} {
 			if c, err := read(); err == nil && (c.AccessKeyID == "" || c.Secret.IsZero()) {
 				t.Errorf("%q: half a key", in)
@@ -48,7 +48,7 @@ func FuzzReplies(f *testing.F) {
 		if reply, err = web.Do(t.Context(), cloud.Request{URL: s.URL + "/"}); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{jsonError("it", reply), stsError(reply)} {
+		for _, err := range []error{jsonError("it", reply), stsError("it", reply)} {
 			if err == nil || len(err.Error()) > 1000 {
 				t.Errorf("%q: %v", in, err)
 			}

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/bakegate/bakegate/internal/httpx"
 )
 
 // maxSigned bounds the body of a request that is signed, in bytes: it is hashed before it is sent.
@@ -20,7 +23,7 @@ const maxSigned = 8 << 20
 // sign puts Signature Version 4 on the request as it will be sent.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 func sign(ctx context.Context, r *http.Request, body []byte, c Credentials, service, region string, at time.Time) error {
-	if err := checkRegion(region); err != nil {
+	if err := CheckRegion(region); err != nil {
 		return err
 	}
 	hash := sha256.Sum256(body)
@@ -31,43 +34,26 @@ func sign(ctx context.Context, r *http.Request, body []byte, c Credentials, serv
 	return nil
 }
 
-// SignedTransport signs every request before it goes on to base, for a service that speaks another protocol than Call: "aps" is Amazon
-// Managed Service for Prometheus. It signs whatever it is given: base must hold the requests to the service's own origin, as the
-// transport of an httpx.Client does. An empty region is the job's own. The values of a query's parameter go out in their canonical order.
-func (c *Client) SignedTransport(service, region string, base http.RoundTripper) http.RoundTripper {
-	return &signer{c, service, region, base}
-}
-
-type signer struct {
-	client          *Client
-	service, region string
-	base            http.RoundTripper
-}
-
-// RoundTrip implements http.RoundTripper.
-func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := readBody(r)
-	if err != nil {
-		return nil, err
+// Signer signs the requests of an httpx.Client, for a service that speaks another protocol than Call: "aps" is Amazon Managed Service for
+// Prometheus. An empty region is the job's own. The values of a query's parameter go out in their canonical order.
+func (c *Client) Signer(service, region string) httpx.Signer {
+	return func(r *http.Request) ([]httpx.Secret, error) {
+		body, err := readBody(r)
+		if err != nil {
+			return nil, err
+		}
+		in := cmp.Or(region, c.Region())
+		creds, err := c.Credentials(r.Context(), in)
+		if err != nil {
+			return nil, err
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		if len(body) == 0 {
+			r.Body, r.GetBody = http.NoBody, nil
+		}
+		return creds.secrets(), sign(r.Context(), r, body, creds, service, in, time.Now())
 	}
-	region := s.region
-	if region == "" {
-		region = s.client.Region()
-	}
-	creds, err := s.client.Credentials(r.Context(), region)
-	if err != nil {
-		return nil, err
-	}
-	out := r.Clone(r.Context())
-	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	if len(body) == 0 {
-		out.Body, out.GetBody = http.NoBody, nil
-	}
-	if err := sign(r.Context(), out, body, creds, s.service, region, time.Now()); err != nil {
-		return nil, err
-	}
-	return s.base.RoundTrip(out)
 }
 
 func readBody(r *http.Request) ([]byte, error) {

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -51,43 +52,48 @@ func (c *Client) assume(ctx context.Context, region string, w webIdentity) (Cred
 		if err != nil {
 			return nil, err
 		}
-		return r, stsError(r)
+		return r, stsError(stsAssume, r)
 	})
 	if err != nil {
 		return Credentials{}, err
 	}
-	return readAssumed(reply, w)
+	return readAssumed(reply, stsAssume, w.source)
 }
 
-func readAssumed(reply *cloud.Reply, w webIdentity) (Credentials, error) {
+// assumedRole is a role's credentials as the token service gives them.
+type assumedRole struct {
+	Credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+}
+
+// readAssumed reads the reply of either way to assume a role. what is the call, source where the role is named.
+func readAssumed(reply *cloud.Reply, what, source string) (Credentials, error) {
 	var out struct {
-		Result struct {
-			Credentials struct {
-				AccessKeyID     string `xml:"AccessKeyId"`
-				SecretAccessKey string
-				SessionToken    string
-				Expiration      string
-			}
-		} `xml:"AssumeRoleWithWebIdentityResult"`
+		Web  *assumedRole `xml:"AssumeRoleWithWebIdentityResult"`
+		Role *assumedRole `xml:"AssumeRoleResult"`
 	}
 	if err := xml.Unmarshal(reply.Body, &out); err != nil {
-		return Credentials{}, reply.Malformed(stsAssume, "credentials as XML")
+		return Credentials{}, reply.Malformed(what, "credentials as XML")
 	}
-	got := out.Result.Credentials
-	creds, err := newCredentials(w.source, got.AccessKeyID, got.SecretAccessKey, got.SessionToken)
+	got := cmp.Or(out.Web, out.Role, &assumedRole{}).Credentials
+	creds, err := newCredentials(source, got.AccessKeyID, got.SecretAccessKey, got.SessionToken)
 	if err != nil {
-		return Credentials{}, reply.Malformed(stsAssume, "credentials as XML")
+		return Credentials{}, reply.Malformed(what, "credentials as XML")
 	}
 	var at Timestamp
 	if err := at.fromText(got.Expiration); err != nil || at.IsZero() {
-		return Credentials{}, reply.Malformed(stsAssume, "credentials with an end")
+		return Credentials{}, reply.Malformed(what, "credentials with an end")
 	}
 	creds.Expires = at.Time
 	return creds, fresh(creds)
 }
 
 // stsError reads a refusal of the token service, which answers in XML.
-func stsError(r *cloud.Reply) error {
+func stsError(what string, r *cloud.Reply) error {
 	if r.OK() {
 		return nil
 	}
@@ -95,5 +101,5 @@ func stsError(r *cloud.Reply) error {
 		Error struct{ Code, Message string }
 	}
 	_ = xml.Unmarshal(r.Body, &out) // what is no XML is shown as it is
-	return r.Refusal(stsAssume, out.Error.Code, out.Error.Message)
+	return r.Refusal(what, out.Error.Code, out.Error.Message)
 }

@@ -40,6 +40,36 @@ func TestHandles(t *testing.T) {
 	}
 }
 
+// The token goes to Google's APIs and nowhere else, and is in no message.
+func TestSigner(t *testing.T) {
+	ours := metadata(t, says(200, `{"access_token":"`+token+`","expires_in":3000,"token_type":"Bearer"}`))
+	w := &cloudtest.World{Hosts: map[string]http.HandlerFunc{imds: ours, "monitoring.googleapis.com": func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+	}}}
+	sign := client(w, "HOME", t.TempDir()).Signer()
+	c, err := httpx.New(httpx.Remote{URL: "https://monitoring.googleapis.com"}, httpx.WithNetwork(w), httpx.WithSigner(sign))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status *httpx.StatusError
+	if _, err := c.Do(t.Context(), httpx.Request{Path: "/"}); !errors.As(err, &status) || !strings.HasPrefix(status.Excerpt, "Bearer ") || strings.Contains(err.Error(), token) {
+		t.Errorf("got %v", err)
+	}
+	for _, url := range []string{"https://evil.example", "https://googleapis.com.evil.example", "https://xgoogleapis.com", "https://googleapis.com", "http://monitoring.googleapis.com", "https://monitoring.googleapis.com:8443"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sign(r); err == nil || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s: got %v, %v", url, r.Header, err)
+		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://monitoring.googleapis.com", nil)
+	if _, err := client(&cloudtest.World{}, "HOME", t.TempDir()).Signer()(r); !errors.Is(err, cloud.ErrNone) {
+		t.Errorf("without credentials: %v", err)
+	}
+}
+
 func FuzzHandles(f *testing.F) {
 	f.Add("eu.gcr.io:443")
 	f.Add("gcr.io.evil.com")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,41 @@ func TestGitHubJob(t *testing.T) {
 			t.Errorf("%s %+v", id, d)
 		}
 	})
+}
+
+// A 403 that is the rate limit is waited for like a 429, once only one deployment is made; where the wait is too long, the hint is not about rights.
+func TestGitHubRateLimit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault fake.Fault
+		good  bool
+		wait  time.Duration
+		hint  string
+	}{
+		"Retry-After":           {fake.Fault{Header: http.Header{"Retry-After": {"3"}}}, true, 3 * time.Second, ""},
+		"the quota comes back":  {fake.Fault{Header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"946684807"}}}, true, 7 * time.Second, ""},
+		"in an hour":            {fake.Fault{Times: 100, Header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"946688400"}}}, false, 0, "more requests than GitHub takes"},
+		"without any time":      {fake.Fault{Times: 100, Body: `{"message":"You have exceeded a secondary rate limit."}`}, false, 0, "more requests than GitHub takes"},
+		"no matter of requests": {fake.Fault{Times: 100, Header: http.Header{"X-Ratelimit-Remaining": {"4999"}}}, false, 0, "deployments: write"},
+	} {
+		bubble(t, name, func(t *testing.T, ctx context.Context) {
+			k, f := conformance["github"].make(t)
+			tt.fault.Status, tt.fault.Method = http.StatusForbidden, http.MethodPost
+			f.Fail(tt.fault)
+			began := time.Now()
+			_, err := k.Open(ctx, marker())
+			if tt.good {
+				good(t, "open", err)
+				if n := len(f.(*fake.GitHub).Deployments()); n != 1 || time.Since(began) < tt.wait {
+					t.Errorf("%d deployments after %s", n, time.Since(began))
+				}
+				return
+			}
+			var h *Hinted
+			if !errors.As(err, &h) || !strings.Contains(h.Hint, tt.hint) || Uncertain(err) {
+				t.Errorf("got %v, %+v", err, h)
+			}
+		})
+	}
 }
 
 // What GitHub would guess, or merge, or wait for is refused before anything is sent.

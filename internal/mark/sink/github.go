@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/httpx"
@@ -67,18 +68,18 @@ func (g *github) Open(ctx context.Context, m Marker) (string, error) {
 	m.Verdict, m.Reason, m.Summary = "", "", ""
 	id, err := g.deployment(ctx, "", m)
 	if err != nil {
-		return "", refused(err, githubHints)
+		return "", githubRefused(err)
 	}
-	return id, refused(g.status(ctx, id, m, "in_progress"), githubHints)
+	return id, githubRefused(g.status(ctx, id, m, "in_progress"))
 }
 
 // Seal implements Sink.
 func (g *github) Seal(ctx context.Context, id string, m Marker) error {
 	id, err := g.deployment(ctx, id, m)
 	if err != nil {
-		return refused(err, githubHints)
+		return githubRefused(err)
 	}
-	return refused(g.status(ctx, id, m, githubState(m.Verdict)), githubHints)
+	return githubRefused(g.status(ctx, id, m, githubState(m.Verdict)))
 }
 
 // githubState is the verdict as a deployment's state. What nobody could decide is an error, not a failure of the deploy.
@@ -204,6 +205,15 @@ func (g *github) status(ctx context.Context, id string, m Marker, state string) 
 		err = c.warning("GitHub")
 	}
 	return err
+}
+
+// githubRefused says what to do. A 403 may be the rate limit: then the rights are in order.
+func githubRefused(err error) error {
+	var status *httpx.StatusError
+	if errors.As(err, &status) && (status.Limited() || strings.Contains(status.Excerpt, "secondary rate limit")) {
+		return &Hinted{Err: err, Hint: "the token made more requests than GitHub takes: of all jobs that share it, or too many at once; it is free again later"}
+	}
+	return refused(err, githubHints)
 }
 
 var githubHints = map[int]string{

@@ -18,7 +18,7 @@ const (
 	firstChunk    = 30 * time.Minute
 	smallestChunk = 5 * time.Minute
 	largestChunk  = 6 * time.Hour
-	manyPoints    = 100_000 // a chunk with more points is followed by a shorter one: 24 bytes each, beside their JSON
+	manyPoints    = 100_000 // a chunk with more points is followed by a shorter one: some 50 bytes each, beside their JSON
 	fewPoints     = 25_000
 )
 
@@ -202,7 +202,7 @@ func (s *source) fetchHistory(ctx context.Context, ws []*watch, c *chunks) bool 
 		}
 		answered = true
 		for _, x := range series[w] {
-			points += len(x.Points)
+			points += size(x)
 		}
 		w.takeHistory(series[w], to)
 	}
@@ -215,6 +215,17 @@ func (s *source) fetchHistory(ctx context.Context, ws []*watch, c *chunks) bool 
 	}
 	c.got(points)
 	return len(failed) == 0
+}
+
+// size is how many points a series has; a native histogram is as large as several.
+func size(s metric.Series) int {
+	n := len(s.Points)
+	for _, p := range s.Points {
+		if p.Native != nil {
+			n += len(p.Native.Buckets) / 2
+		}
+	}
+	return n
 }
 
 // tooMuch reports whether the backend refused because of the answer's size: a shorter chunk may do.

@@ -21,11 +21,32 @@ type differ struct {
 // that only primes.
 //
 //	v >= prev   v - prev   over a hole too: the counter went on meanwhile
-//	v <  prev   v          the process restarted and counted from 0
+//	v <  prev   v          the process restarted and counted from 0; also where it says so itself
 //	new         v          where born says that the series did not exist before its first point
 //	unknown     -          the first point of a series of unknown age is only what the next one is compared with
 //	a delta     v          the backend took the difference itself, of every point
 func (d *differ) differences(s counterSeries, born func(time.Time) bool, emit func(time.Time, float64)) (primed time.Time) {
+	return d.walk(s, born, func(prev *metric.Point, p metric.Point) {
+		if prev != nil && p.V >= prev.V && !p.Began {
+			p.V -= prev.V
+		}
+		emit(p.T, p.V)
+	})
+}
+
+// nativeDifferences is the same for native histograms.
+func (d *differ) nativeDifferences(s counterSeries, born func(time.Time) bool, emit func(time.Time, []metric.NativeBucket)) (primed time.Time) {
+	return d.walk(s, born, func(prev *metric.Point, p metric.Point) {
+		counted := p.Native.Buckets
+		if prev != nil && !p.Began {
+			counted, _ = p.Native.Since(prev.Native)
+		}
+		emit(p.T, counted)
+	})
+}
+
+// walk calls take with each point of a series that tells something, and with the point that it is compared with, nil for none.
+func (d *differ) walk(s counterSeries, born func(time.Time) bool, take func(prev *metric.Point, p metric.Point)) (primed time.Time) {
 	if d.last == nil {
 		d.last = map[string]metric.Point{}
 	}
@@ -35,11 +56,11 @@ func (d *differ) differences(s counterSeries, born func(time.Time) bool, emit fu
 		case known && !p.T.After(prev.T):
 			continue
 		case s.Deltas:
-			emit(p.T, p.V)
-		case known && p.V >= prev.V:
-			emit(p.T, p.V-prev.V)
-		case known, born(p.T):
-			emit(p.T, p.V)
+			take(nil, p)
+		case known:
+			take(&prev, p)
+		case born(p.T) && !s.Late:
+			take(nil, p)
 		default:
 			primed = p.T
 		}

@@ -31,7 +31,13 @@ func seriesFrom(data []byte) []metric.Series {
 		if data[i]&0xf0 == 0xf0 {
 			v = odd[data[i+2]&7]
 		}
-		s.Points = append(s.Points, metric.Point{T: t0.Add(time.Duration(data[i+1]) * 1700 * time.Millisecond), V: v})
+		p := metric.Point{T: t0.Add(time.Duration(data[i+1]) * 1700 * time.Millisecond), V: v, Began: data[i+3] == 0xff}
+		if id >= 14 && v >= 0 && v < 1e300 { // a native one beside the others
+			s.Name, s.Labels["le"] = "reqs", ""
+			p.V = math.Floor(v)
+			p.Native = &metric.NativeHistogram{Buckets: []metric.NativeBucket{{Lower: 0.1, Upper: 0.5 * float64(1+data[i+2]&1), N: p.V}}}
+		}
+		s.Points = append(s.Points, p)
 	}
 	var out []metric.Series
 	for id := range byte(16) {
@@ -47,6 +53,7 @@ func seriesFrom(data []byte) []metric.Series {
 func FuzzCounts(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 0, 20, 9, 0, 1, 30, 2, 0, 0, 60, 3, 0}, uint8(3))
 	f.Add([]byte{0xf0, 0, 0, 0, 0, 20, 9, 0, 0xf2, 30, 2, 0, 4, 60, 3, 0, 4, 90, 7, 0}, uint8(7))
+	f.Add([]byte{14, 0, 1, 0, 14, 20, 9, 0, 14, 30, 2, 0xff, 14, 60, 3, 0, 4, 30, 1, 0, 4, 90, 7, 0}, uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, cut uint8) {
 		series := seriesFrom(data)
 		end := at(450)

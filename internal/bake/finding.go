@@ -35,6 +35,7 @@ func (b *bake) conclude(r *Result) {
 		r.Gaps = append(r.Gaps, gaps...)
 		f, j := w.conclude(over, gaps, v)
 		fs, js := w.concludeGroups(over, v)
+		lacked, some := w.lackedNote()
 		w.mu.Unlock()
 		if j != nil {
 			r.Judgements = append(r.Judgements, *j)
@@ -43,8 +44,14 @@ func (b *bake) conclude(r *Result) {
 			f = undecided(f, w.Name, decided, r)
 		}
 		r.Findings, r.Judgements = append(append(r.Findings, f), fs...), append(r.Judgements, js...)
-		if note, ok := gapNote(w.Name, gaps); ok && f.Outcome != verdict.Unknown && !w.withoutEffect() {
+		if f.Outcome == verdict.Unknown || w.withoutEffect() {
+			continue
+		}
+		if note, ok := gapNote(w.Name, gaps); ok {
 			r.Findings = append(r.Findings, note)
+		}
+		if some {
+			r.Findings = append(r.Findings, lacked)
 		}
 	}
 	r.Findings = append(r.Findings, b.controlNotes()...)
@@ -112,6 +119,9 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 		return w.judged(*w.latest), w.latest
 	}
 	if t := w.noEvidence(gaps, over); t != nil {
+		return w.told(w.unknown(t)), w.latest
+	}
+	if t := w.unheard(); over && t != nil && v.Status != judge.Fail { // what the others prove is proved
 		return w.told(w.unknown(t)), w.latest
 	}
 	if !over && w.withoutEffect() && w.latest != nil && w.latest.Status == judge.Fail {
@@ -323,6 +333,7 @@ var docs = map[string]string{
 	judge.NoData: "bake-no-data", judge.NoBaseline: "bake-no-baseline", judge.LowTraffic: "bake-low-traffic", judge.NoCriteria: "bake-no-criteria", reasonGroups: "bake-groups",
 	string(metric.BackendDown): "bake-backend-down", string(metric.Unauthorized): "bake-unauthorized", string(metric.BadQuery): "bake-bad-query",
 	string(metric.Truncated): "bake-truncated", string(metric.TooMany): "bake-too-many", string(metric.LoadBalanced): "bake-load-balanced",
+	string(metric.Partial):   "bake-partial",
 	string(metric.Undecided): "bake-undecided",
 }
 
@@ -344,8 +355,9 @@ var troubles = map[metric.Trouble]struct{ text, hint string }{
 	metric.Truncated:    {"answered only in part, and a part is no evidence", "see which shard or store is down, or narrow the selector"},
 	metric.TooMany:      {"has more series than can be judged one by one", "narrow the selector, or name an aggregated counter"},
 	severalSeries:       {"answered with several series where one value was meant", "aggregate the expression (sum, max, avg without labels), or use gauge: for a value per series"},
+	metric.Partial:      {"answered without some of the service's processes", "see why these processes can't be read: a process that is gone, or that is too busy to answer, is harm that its own counters don't show"},
 	metric.Undecided:    {"has not decided yet", "bake longer than the backend's own evaluation takes: a decision that comes too late is none"},
-	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself, or read them through Prometheus"},
+	metric.LoadBalanced: {"is one address in front of several processes: its counters jump between them", "scrape each process by itself (urls or dns), or read them through Prometheus"},
 }
 
 func troubleOf(class metric.Trouble, source string, err error) *trouble {

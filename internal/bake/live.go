@@ -89,6 +89,8 @@ type looking struct {
 	now  time.Time
 	grid grid
 	live Live
+	// native says that buckets are where the events are: the largest one is no end.
+	native bool
 }
 
 func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
@@ -147,6 +149,7 @@ func (l *looking) points(own []metric.Series) {
 	for _, s := range own {
 		for i, x := range s.Points {
 			newest = later(newest, x.T)
+			l.native = l.native || x.Native != nil
 			if i > 0 && !s.Deltas && !math.IsNaN(x.V) && !math.IsNaN(s.Points[i-1].V) {
 				steps++
 				falls += one(x.V < s.Points[i-1].V)
@@ -225,21 +228,15 @@ func (m Metric) amounts(samples []judge.Sample) string {
 func total(samples []judge.Sample) (all judge.Sample) {
 	for _, s := range samples {
 		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-		if all.Buckets == nil {
-			all.Buckets = slices.Clone(s.Buckets)
-			continue
-		}
-		for i := range min(len(s.Buckets), len(all.Buckets)) {
-			all.Buckets[i].N += s.Buckets[i].N
-		}
 	}
+	all.Buckets = judge.Together(samples)
 	return all
 }
 
 // units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.
 func (l *looking) units(buckets []judge.Bucket) {
 	n := len(buckets)
-	if n < 3 {
+	if n < 3 || l.native {
 		return
 	}
 	least, most := buckets[0].Le, buckets[n-2].Le

@@ -143,11 +143,13 @@ func (s *source) fetch(ctx context.Context, ws []*watch, now time.Time, late boo
 	complete := s.final(to, now, late)
 	answered := false
 	for _, w := range ws {
-		if t := failed[w]; t != nil {
+		t := failed[w]
+		if t != nil && t.reason != string(metric.Partial) {
 			w.fail(t, now)
 			continue
 		}
 		answered = true
+		w.lacks(t, now)
 		w.take(series[w], time.Now(), complete)
 	}
 	if s.look(ws) {
@@ -206,7 +208,9 @@ func (s *source) troubles(err error, ws []*watch) map[*watch]*trouble {
 	for _, e := range flatten(err) {
 		var q *metric.QueryError
 		if errors.As(e, &q) && s.byQuery[q.Query] != nil {
-			failed[s.byQuery[q.Query]] = troubleOf(q.Trouble, s.name, e)
+			if w := s.byQuery[q.Query]; failed[w] == nil || q.Trouble != metric.Partial { // the other of its queries may have no answer at all
+				failed[w] = troubleOf(q.Trouble, s.name, e)
+			}
 			continue
 		}
 		for _, w := range ws {

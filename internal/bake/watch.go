@@ -51,6 +51,7 @@ type watch struct {
 	// dependency says that it failed together with an upstream.
 	dependency bool
 	asking     asking
+	lacking    lacking
 	notes      []string // of the backend, about the window
 }
 

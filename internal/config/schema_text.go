@@ -63,7 +63,7 @@ var descriptions = map[string]string{
 	"bake.Metric.from":        "The source; may be left out where there is only one.",
 	"bake.Metric.bad":         "A selector of counters: the failed events...",
 	"bake.Metric.total":       "...of all these.",
-	"bake.Metric.histogram":   "The base name and labels of a histogram, without _bucket.",
+	"bake.Metric.histogram":   "The base name and labels of a histogram, classic or native, without _bucket.",
 	"bake.Metric.gauge":       "A selector of gauges.",
 	"bake.Metric.boolean":     "A selector of values that must not be 0.",
 	"bake.Metric.expr":        "One value in the source's own language; the weaker evidence.",
@@ -89,6 +89,9 @@ var descriptions = map[string]string{
 	"registry.Host.password":    "Sent to this host and its token server only.",
 	"registry.Host.pull-secret": "NAMESPACE/NAME of a secret in Kubernetes.",
 	"registry.Host.at-once":     "How many requests it gets at a time; default 8.",
+
+	"metric.ScrapeOptions.urls": "Instead of url: the metrics page of each process, 50 at most.",
+	"metric.ScrapeOptions.dns":  "A name each of whose addresses is a process, asked for with every poll; one that begins with _ has SRV records. url says the rest.",
 
 	"httpx.Remote.url":         "https://host[/prefix], without user and query.",
 	"httpx.Remote.headers":     "Sent with every request to this host.",

@@ -50,7 +50,7 @@ func New(r Remote, options ...Option) (*Client, error) {
 	}
 	r.Timeout = s.timeout
 	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable, target: s.target}
-	c.network = sync.OnceValues(func() (http.RoundTripper, error) { return network(r) })
+	c.network = sync.OnceValues(func() (http.RoundTripper, error) { return network(r, s.address) })
 	if s.network != nil {
 		c.network = func() (http.RoundTripper, error) { return s.network, nil }
 	}

@@ -396,3 +396,14 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A name's machine is asked by its address, and asked for the name.
+func TestWithAddress(t *testing.T) {
+	host := ""
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { host = r.Host }))
+	t.Cleanup(s.Close)
+	c := client(t, httpx.Remote{URL: "http://shop.example:8080", Insecure: true}, httpx.WithAddress(s.Listener.Addr().String()))
+	if _, err := c.Do(t.Context(), httpx.Request{Path: "/metrics"}); err != nil || host != "shop.example:8080" {
+		t.Errorf("got %v, for %q", err, host)
+	}
+}

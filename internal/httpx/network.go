@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -17,8 +18,8 @@ const (
 )
 
 // network makes the transport of one block: TLS 1.2 or later, HTTP/2 where offered, proxies from the standard variables of the process
-// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
-func network(r Remote) (http.RoundTripper, error) {
+// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). With an address every connection goes there.
+func network(r Remote, address string) (http.RoundTripper, error) {
 	secure, err := TLS(r.CA, r.Insecure)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func network(r Remote) (http.RoundTripper, error) {
 	}
 	secure.Certificates = own
 	dialer := &net.Dialer{Timeout: r.Timeout, KeepAlive: 30 * time.Second}
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        secure,
@@ -41,7 +42,14 @@ func network(r Remote) (http.RoundTripper, error) {
 		IdleConnTimeout:        time.Minute,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxHeaders,
-	}, nil
+	}
+	if address != "" {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		}
+	}
+	return t, nil
 }
 
 // TLS is what a connection of a block is secured with, for protocols beside HTTP: TLS 1.2 or later, and the authorities of a PEM file

@@ -25,6 +25,7 @@ type settings struct {
 	repeatable bool
 	target     *url.URL
 	network    http.RoundTripper
+	address    string
 	signer     Signer
 }
 
@@ -133,6 +134,15 @@ func WithTarget(target Secret) Option {
 
 // longPart is the length from which a part of a secret path is a secret itself.
 const longPart = 16
+
+// WithAddress connects to this HOST:PORT and to no proxy, whatever the URL's host is: one of several machines behind a name. The Host
+// header and the name that TLS verifies stay those of the URL.
+func WithAddress(address string) Option {
+	return func(s *settings) error {
+		s.address = address
+		return nil
+	}
+}
 
 // WithNetwork replaces the network: a server in process, where testing/synctest can turn the clock.
 func WithNetwork(rt http.RoundTripper) Option {

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -58,21 +59,22 @@ func above(s Sample, bound float64) step {
 	return out
 }
 
-// straddled returns the bucket bounds next to a bound that is none itself; hi is +Inf above the last.
+// straddled returns the bucket bounds next to a bound that is none itself; hi is +Inf above the last. A bound within a bucket that is empty
+// splits nothing.
 func straddled(s Sample, bound float64) (lo, hi float64, yes bool) {
-	hi = math.Inf(1)
 	for _, b := range s.Buckets {
 		switch {
 		case b.Inf:
+			return lo, math.Inf(1), b.N > 0
 		case same(b.Le, bound):
 			return 0, 0, false
 		case b.Le < bound:
 			lo = b.Le
 		default:
-			return lo, b.Le, true
+			return lo, b.Le, b.N > 0
 		}
 	}
-	return lo, hi, true
+	return lo, math.Inf(1), true
 }
 
 // fitHistogram plans the tests of a histogram: the quantile limits, and the tails of the distribution before the deploy.
@@ -123,40 +125,106 @@ func tailPlans(curve []point, before []Sample) []plan {
 	return plans
 }
 
-// curveOf is the survival curve of the whole history on the bounds that all its samples share.
+// curveOf is the survival curve of the whole history on the bounds at which every sample says how many events were above.
 func curveOf(before []Sample) (curve []point, total float64) {
-	var bounds []float64
-	first := true
-	for _, s := range before {
-		if n := above(s, 0).total; n > 0 {
-			bounds = common(bounds, s.Buckets, first)
-			total += n
-			first = false
-		}
-	}
-	for _, le := range bounds {
-		slow := 0.0
-		for _, s := range before {
-			slow += above(s, le).bad
-		}
-		curve = append(curve, point{le, math.Min(1, slow/total)})
+	some, total := withEvents(before)
+	bounds := sharedBounds(some)
+	for i, n := range slow(some, bounds) {
+		curve = append(curve, point{bounds[i], math.Min(1, n/total)})
 	}
 	return curve, total
 }
 
-func common(bounds []float64, buckets []Bucket, first bool) []float64 {
-	var out []float64
-	i := 0
-	for _, b := range buckets {
-		if b.Inf {
-			break
+func withEvents(samples []Sample) (some []Sample, total float64) {
+	for _, s := range samples {
+		if n := above(s, 0).total; n > 0 {
+			some = append(some, s)
+			total += n
 		}
-		for i < len(bounds) && bounds[i] < b.Le && !same(bounds[i], b.Le) {
-			i++
-		}
-		if first || i < len(bounds) && same(bounds[i], b.Le) {
-			out = append(out, b.Le)
+	}
+	return some, total
+}
+
+// slow is how many events were above each of some ascending bounds, as above counts them.
+func slow(samples []Sample, bounds []float64) []float64 {
+	out := make([]float64, len(bounds))
+	for _, s := range samples {
+		left, lo, i := above(s, 0).total, 0.0, 0
+		for k, bound := range bounds {
+			for i < len(s.Buckets) {
+				b := s.Buckets[i]
+				if (b.Inf || b.Le > bound && !same(b.Le, bound)) && (lo > bound || same(lo, bound)) {
+					break
+				}
+				left, lo = left-b.N, b.Le
+				i++
+			}
+			out[k] += math.Max(0, left)
 		}
 	}
 	return out
+}
+
+// sharedBounds are the bounds of any sample that split no bucket of any other.
+func sharedBounds(samples []Sample) []float64 {
+	var all []float64
+	for _, s := range samples {
+		all = joinBounds(all, s.Buckets)
+	}
+	for _, s := range samples {
+		all = unsplit(all, s.Buckets)
+	}
+	return all
+}
+
+// joinBounds adds the bounds of buckets to bounds; both ascend.
+func joinBounds(bounds []float64, buckets []Bucket) []float64 {
+	i, missing := 0, 0
+	for _, b := range buckets {
+		for i < len(bounds) && bounds[i] < b.Le && !same(bounds[i], b.Le) {
+			i++
+		}
+		if !b.Inf && (i == len(bounds) || !same(bounds[i], b.Le)) {
+			missing++
+		}
+	}
+	if missing == 0 {
+		return bounds
+	}
+	for _, b := range buckets {
+		if !b.Inf {
+			bounds = append(bounds, b.Le)
+		}
+	}
+	sort.Float64s(bounds)
+	return slices.CompactFunc(bounds, same)
+}
+
+// unsplit keeps the bounds that are buckets' own, or lie within a bucket that is empty.
+func unsplit(bounds []float64, buckets []Bucket) []float64 {
+	out := bounds[:0]
+	i := 0
+	for _, bound := range bounds {
+		for i < len(buckets) && !buckets[i].Inf && buckets[i].Le < bound && !same(buckets[i].Le, bound) {
+			i++
+		}
+		if i < len(buckets) && (buckets[i].N == 0 || !buckets[i].Inf && same(buckets[i].Le, bound)) {
+			out = append(out, bound)
+		}
+	}
+	return out
+}
+
+// Together puts the buckets of samples together, on the bounds that all of them share.
+func Together(samples []Sample) (buckets []Bucket) {
+	some, left := withEvents(samples)
+	if len(some) == 0 {
+		return nil
+	}
+	bounds := sharedBounds(some)
+	for i, n := range slow(some, bounds) {
+		buckets = append(buckets, Bucket{Le: bounds[i], N: math.Max(0, left-n)})
+		left = n
+	}
+	return append(buckets, Bucket{Inf: true, N: left})
 }

@@ -72,12 +72,8 @@ func (s *State) coarseNotes() (w []string) {
 	if !s.coarse {
 		return nil
 	}
-	x := s.after[len(s.after)-1]
-	for i := len(s.after) - 1; i > 0 && len(x.Buckets) == 0; i-- {
-		x = s.after[i-1]
-	}
 	for _, t := range s.tests {
-		if lo, hi, between := straddled(x, t.Bound); !t.Compared && between {
+		if lo, hi, between := s.lastStraddled(t.Bound); !t.Compared && between {
 			end := plain(hi)
 			if math.IsInf(hi, 1) {
 				end = "infinity"
@@ -86,6 +82,16 @@ func (s *State) coarseNotes() (w []string) {
 		}
 	}
 	return w
+}
+
+// lastStraddled is the bucket around a bound in the last sample that has events there.
+func (s *State) lastStraddled(bound float64) (lo, hi float64, yes bool) {
+	for i := len(s.after) - 1; i >= 0 && !yes; i-- {
+		if len(s.after[i].Buckets) > 0 {
+			lo, hi, yes = straddled(s.after[i], bound)
+		}
+	}
+	return lo, hi, yes
 }
 
 // worseNotes tell of a rate above the margin that is not proved.

@@ -39,6 +39,7 @@ type PrometheusServer struct {
 	Addr string // 127.0.0.1:port
 
 	t       testing.TB
+	flags   []string
 	dir     string
 	targets []Target
 	cmd     *exec.Cmd
@@ -50,8 +51,23 @@ type PrometheusServer struct {
 // It ends with the test. Samples have the labels job="test", instance and those of their target.
 func Prometheus(t testing.TB, interval time.Duration, history []History, targets ...Target) *PrometheusServer {
 	t.Helper()
-	Need(t, "prometheus")
-	p := &PrometheusServer{t: t, dir: t.TempDir(), targets: targets}
+	p := &PrometheusServer{t: t, targets: targets}
+	p.begin(interval, history)
+	return p
+}
+
+// NativePrometheus is one that asks its targets for native histograms.
+func NativePrometheus(t testing.TB, interval time.Duration, targets ...Target) *PrometheusServer {
+	t.Helper()
+	p := &PrometheusServer{t: t, targets: targets, flags: []string{"--enable-feature=native-histograms"}}
+	p.begin(interval, nil)
+	return p
+}
+
+func (p *PrometheusServer) begin(interval time.Duration, history []History) {
+	p.t.Helper()
+	Need(p.t, "prometheus")
+	p.dir = p.t.TempDir()
 	config := fmt.Sprintf("global:\n  scrape_interval: %[1]dms\n  scrape_timeout: %[1]dms\nscrape_configs:\n- job_name: test\n  file_sd_configs:\n  - files: [%[2]q]\n    refresh_interval: 1s\n",
 		interval.Milliseconds(), filepath.Join(p.dir, "targets.json"))
 	p.write("prometheus.yml", []byte(config))
@@ -59,11 +75,10 @@ func Prometheus(t testing.TB, interval time.Duration, history []History, targets
 	if len(history) > 0 {
 		p.backfill(history)
 	}
-	p.Addr = "127.0.0.1:" + freePort(t)
+	p.Addr = "127.0.0.1:" + freePort(p.t)
 	p.URL = "http://" + p.Addr
 	p.start()
-	t.Cleanup(func() { p.Kill() })
-	return p
+	p.t.Cleanup(func() { p.Kill() })
 }
 
 func (p *PrometheusServer) write(name string, b []byte) {
@@ -111,12 +126,12 @@ func (p *PrometheusServer) RemoveTarget(addr string) {
 func (p *PrometheusServer) start() {
 	p.t.Helper()
 	p.log = &bytes.Buffer{}
-	p.cmd = exec.Command("prometheus",
+	p.cmd = exec.Command("prometheus", append(p.flags,
 		"--config.file="+filepath.Join(p.dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(p.dir, "data"),
 		"--storage.tsdb.retention.time=30d",
 		"--web.listen-address="+p.Addr,
-		"--web.enable-remote-write-receiver")
+		"--web.enable-remote-write-receiver")...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)

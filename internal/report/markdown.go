@@ -199,15 +199,8 @@ func level(before []judge.Sample, k judge.Kind) (y float64, known bool) {
 	for _, s := range before {
 		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
 		length += s.To.Sub(s.From)
-		switch {
-		case all.Buckets == nil:
-			all.Buckets = slices.Clone(s.Buckets)
-		case len(all.Buckets) == len(s.Buckets): // another layout is left out of a drawing
-			for i := range s.Buckets {
-				all.Buckets[i].N += s.Buckets[i].N
-			}
-		}
 	}
+	all.Buckets = judge.Together(before)
 	if len(before) == 0 {
 		return 0, false
 	}

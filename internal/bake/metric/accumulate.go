@@ -20,10 +20,11 @@ const maxLabel = 500
 // accumulator joins the pieces in which a query's samples arrive, in the order of time. A piece that arrives again is taken once.
 type accumulator struct {
 	query    string
-	from, to int64 // milliseconds, from <= t < to
-	step     int64 // keep about one sample per step, in milliseconds; 0: keep all
-	counters bool  // a fall is a restart: what is around it is kept
-	deltas   bool  // each point is a count of its own: see Series.Deltas
+	from, to int64  // milliseconds, from <= t < to
+	step     int64  // keep about one sample per step, in milliseconds; 0: keep all
+	counters bool   // a fall is a restart: what is around it is kept
+	deltas   bool   // each point is a count of its own: see Series.Deltas
+	base     string // of a histogram that is asked for in both of its forms: the name of the native one
 	series   map[string]*growing
 	order    []*growing
 	notes    []string // for the first series
@@ -36,7 +37,7 @@ func (a *accumulator) note(text string) { a.notes = addNote(a.notes, text) }
 type growing struct {
 	key     string
 	out     Series
-	last    sample // the last sample that came, whether kept or not
+	last    reading // the last sample that came, whether kept or not
 	any     bool
 	pending bool // last is not kept yet
 }
@@ -45,25 +46,60 @@ type growing struct {
 var errTooMany = &trouble{TooMany, fmt.Errorf("more than %d series: narrow the selector (a service, an environment, fewer labels), or use expr with sum by (...)", maxSeries)}
 
 func (a *accumulator) add(metric map[string]string, values []sample) error {
-	key := seriesKey(metric)
-	g := a.series[key]
-	if g == nil {
-		if len(a.series) >= maxSeries {
-			return errTooMany
-		}
-		g = &growing{key: key, out: a.newSeries(metric)}
-		if a.series == nil {
-			a.series = map[string]*growing{}
-		}
-		a.series[key] = g
-		a.order = append(a.order, g)
+	g, err := a.of(metric)
+	if err != nil {
+		return err
 	}
 	for _, s := range values {
-		if s.ms >= a.from && s.ms < a.to && (!g.any || s.ms > g.last.ms) {
-			a.take(g, s)
-		}
+		a.offer(g, reading{sample: s})
 	}
 	return nil
+}
+
+// addReadings is add for what may be native histograms.
+func (a *accumulator) addReadings(metric map[string]string, values []reading) error {
+	g, err := a.of(metric)
+	if err != nil {
+		return err
+	}
+	for _, s := range values {
+		a.offer(g, s)
+	}
+	return nil
+}
+
+// addScraped is add for a series of a metrics page.
+func (a *accumulator) addScraped(metric map[string]string, x *scraped) error {
+	if err := a.addReadings(metric, x.points); err != nil {
+		return err
+	}
+	g, err := a.of(metric)
+	g.out.Late = x.late
+	return err
+}
+
+// of is the series with these labels.
+func (a *accumulator) of(metric map[string]string) (*growing, error) {
+	key := seriesKey(metric)
+	if g := a.series[key]; g != nil {
+		return g, nil
+	}
+	if len(a.series) >= maxSeries {
+		return nil, errTooMany
+	}
+	g := &growing{key: key, out: a.newSeries(metric)}
+	if a.series == nil {
+		a.series = map[string]*growing{}
+	}
+	a.series[key] = g
+	a.order = append(a.order, g)
+	return g, nil
+}
+
+func (a *accumulator) offer(g *growing, s reading) {
+	if s.ms >= a.from && s.ms < a.to && (!g.any || s.ms > g.last.ms) {
+		a.take(g, s)
+	}
 }
 
 func (a *accumulator) newSeries(metric map[string]string) Series {
@@ -80,7 +116,7 @@ func (a *accumulator) newSeries(metric map[string]string) Series {
 
 // take keeps a sample, or holds it until the next one shows whether it is the last of its step. The first of a series, both sides of
 // a counter's fall, of NaN and of a gap are kept, so that the sum of the differences between kept samples is exact.
-func (a *accumulator) take(g *growing, s sample) {
+func (a *accumulator) take(g *growing, s reading) {
 	edge := !g.any || a.edge(g.last, s)
 	if g.pending && (edge || g.last.ms/a.step != s.ms/a.step) {
 		g.keep(g.last)
@@ -91,12 +127,12 @@ func (a *accumulator) take(g *growing, s sample) {
 	}
 }
 
-func (a *accumulator) edge(before, now sample) bool {
-	return a.step > 0 && ((before.v != before.v) != (now.v != now.v) || now.ms-before.ms > a.step || a.counters && now.v < before.v)
+func (a *accumulator) edge(before, now reading) bool {
+	return a.step > 0 && ((before.v != before.v) != (now.v != now.v) || now.ms-before.ms > a.step || a.counters && now.fell(before))
 }
 
-func (g *growing) keep(s sample) {
-	g.out.Points = append(g.out.Points, Point{T: time.UnixMilli(s.ms).UTC(), V: s.v})
+func (g *growing) keep(s reading) {
+	g.out.Points = append(g.out.Points, Point{T: time.UnixMilli(s.ms).UTC(), V: s.v, Native: s.native, Began: s.began})
 	g.pending = false
 }
 

@@ -3,7 +3,6 @@ package metric
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -28,7 +27,7 @@ type AlertmanagerOptions struct {
 
 // alertmanager says 1 while no alert fires that did not fire before the deploy, and 0 while one does.
 type alertmanager struct {
-	alarms
+	matched
 	client *httpx.Client
 }
 
@@ -45,53 +44,12 @@ func newAlertmanager(o AlertmanagerOptions) (*alertmanager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &alertmanager{client: c}, nil
-}
-
-// Traits implements Source.
-func (a *alertmanager) Traits() Traits { return Traits{} }
-
-// Check implements Source.
-func (a *alertmanager) Check(q Query) error {
-	if err := q.only("alerts fire or do not: write boolean", Gauge); err != nil {
-		return err
-	}
-	_, err := alertMatchers(q.Text, values{check: true})
-	return err
-}
-
-// alertMatchers reads matchers, with or without braces around them. A name before the braces is the alert's.
-func alertMatchers(text string, v values) ([]*labels.Matcher, error) {
-	text = strings.TrimSpace(text)
-	if !strings.Contains(text, "{") {
-		text = "{" + text + "}"
-	}
-	expr, err := compilePromQL(Query{Kind: Counter, Text: text}, durations{step: 30 * time.Second, rate: 2 * time.Minute}, v)
-	if err != nil {
-		return nil, fmt.Errorf("%w (want matchers of alerts, as in {service=\"$service\",severity=\"page\"})", err)
-	}
-	vs, err := rawSelector(expr, "alerts are named by matchers")
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range vs.LabelMatchers {
-		if m.Name == model.MetricNameLabel {
-			m.Name = model.AlertNameLabel
-		}
-	}
-	return vs.LabelMatchers, nil
-}
-
-// Range implements Source.
-func (a *alertmanager) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
-	return a.watch(ctx, queries, from, to, step, func(ctx context.Context, q Query) (sighting, error) {
-		ms, err := alertMatchers(q.Text, q.with(step))
-		if err != nil {
-			return sighting{}, troublef(BadQuery, "%w", err)
-		}
+	a := &alertmanager{client: c}
+	a.look = func(ctx context.Context, ms []*labels.Matcher) (sighting, error) {
 		firing, err := a.firing(ctx, ms)
 		return sighting{firing: firing}, err
-	})
+	}
+	return a, nil
 }
 
 // alert is one alert of the API.

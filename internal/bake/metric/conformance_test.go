@@ -147,6 +147,14 @@ var conformance = []adapter{
 		files: map[string]string{"success": "raw", "null": "-"},
 	},
 	{
+		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
+		build: func(r httpx.Remote) (Source, error) {
+			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: time.Second})
+		},
+		query: Query{Kind: Histogram, Text: `http_request_duration_seconds{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
+		files: map[string]string{"success": "native", "null": "-", "partial": "-", "huge": "-"}, // that is the same reader
+	},
+	{
 		name: "prometheus", points: 3, partial: Truncated,
 		build: func(r httpx.Remote) (Source, error) { return managedAt(r) },
 		query: Query{Kind: Counter, Text: `x{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
@@ -157,6 +165,27 @@ var conformance = []adapter{
 		build: func(r httpx.Remote) (Source, error) {
 			r.URL += "/metrics"
 			return newScrape(ScrapeOptions{Remote: r, Token: suiteToken})
+		},
+		query:  Query{Kind: Counter, Text: `http_requests_total{app="$service"}`},
+		files:  map[string]string{"null": "-", "partial": "-"},
+		expect: map[string]Trouble{"404": BadQuery, "html": BadQuery},
+	},
+	{
+		name: "scrape", points: 2, ext: "txt", kind: "text/plain", small: "# " + strings.Repeat("x", 500) + "\n", // several targets
+		build: func(r httpx.Remote) (Source, error) {
+			urls := []string{r.URL + "/metrics", r.URL + "/other/metrics"}
+			r.URL = ""
+			return newScrape(ScrapeOptions{Remote: r, URLs: urls, Token: suiteToken})
+		},
+		query:  Query{Kind: Counter, Text: `http_requests_total{app="$service"}`},
+		files:  map[string]string{"null": "-", "partial": "-"},
+		expect: map[string]Trouble{"404": BadQuery, "html": BadQuery},
+	},
+	{
+		name: "scrape", points: 1, ext: "txt", kind: "text/plain", small: "# " + strings.Repeat("x", 500) + "\n", // the addresses of a name
+		build: func(r httpx.Remote) (Source, error) {
+			r.URL += "/metrics"
+			return newScrape(ScrapeOptions{Remote: r, DNS: "localhost", Token: suiteToken})
 		},
 		query:  Query{Kind: Counter, Text: `http_requests_total{app="$service"}`},
 		files:  map[string]string{"null": "-", "partial": "-"},

@@ -25,7 +25,7 @@ type GrafanaAlertsOptions struct {
 
 // grafanaAlerts says 1 while no alert rule fires that did not before the deploy, and 0 while one does.
 type grafanaAlerts struct {
-	alarms
+	matched
 	client *httpx.Client
 }
 
@@ -42,30 +42,9 @@ func newGrafanaAlerts(o GrafanaAlertsOptions) (*grafanaAlerts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &grafanaAlerts{client: c}, nil
-}
-
-// Traits implements Source.
-func (g *grafanaAlerts) Traits() Traits { return Traits{} }
-
-// Check implements Source.
-func (g *grafanaAlerts) Check(q Query) error {
-	if err := q.only("alerts fire or do not: write boolean", Gauge); err != nil {
-		return err
-	}
-	_, err := alertMatchers(q.Text, values{check: true})
-	return err
-}
-
-// Range implements Source.
-func (g *grafanaAlerts) Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error) {
-	return g.watch(ctx, queries, from, to, step, func(ctx context.Context, q Query) (sighting, error) {
-		ms, err := alertMatchers(q.Text, q.with(step))
-		if err != nil {
-			return sighting{}, troublef(BadQuery, "%w", err)
-		}
-		return g.look(ctx, ms)
-	})
+	g := &grafanaAlerts{client: c}
+	g.look = g.matching
+	return g, nil
 }
 
 // grafanaRules is the reply with all rules, in the form of Prometheus.
@@ -100,9 +79,9 @@ type grafanaInstance struct {
 // grafanaManager is where Grafana's own Alertmanager is.
 const grafanaManager = "/api/alertmanager/grafana"
 
-// look asks for the rules that match. What is paused, in error or without data says nothing, whatever state it was given for that; where
+// matching asks for the rules that match. What is paused, in error or without data says nothing, whatever state it was given for that; where
 // nothing else is there, nobody looks.
-func (g *grafanaAlerts) look(ctx context.Context, ms []*labels.Matcher) (sighting, error) {
+func (g *grafanaAlerts) matching(ctx context.Context, ms []*labels.Matcher) (sighting, error) {
 	const path = "/api/prometheus/grafana/api/v1/rules"
 	var reply grafanaRules
 	if err := askJSON(ctx, g.client, httpx.Request{Path: path, Header: http.Header{"Accept": {"application/json"}}}, &reply); err != nil {

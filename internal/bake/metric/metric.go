@@ -17,7 +17,7 @@ type Kind string
 // The kinds of a query.
 const (
 	Counter   Kind = "counter"   // a selector of counters, read raw and differenced by the bake
-	Histogram Kind = "histogram" // the base name and labels of a classic histogram: the source reads its _bucket counters (label le)
+	Histogram Kind = "histogram" // the base name and labels of a histogram: the source reads its _bucket counters (label le), or native samples
 	Gauge     Kind = "gauge"     // a selector or expression whose value is taken as it is
 	Expr      Kind = "expr"      // an expression of the backend's language: one value, the weaker evidence
 )
@@ -33,8 +33,11 @@ type Query struct {
 
 // Point is one sample at the time the backend gives it.
 type Point struct {
-	T time.Time
-	V float64
+	T      time.Time
+	V      float64
+	Native *NativeHistogram // a native histogram; V is then the number of its events
+	// Began says of a counter that its process began to count after the point before, although it does not show: it is no smaller.
+	Began bool
 }
 
 // Series is one series that a query selected, its points in the order of time. Points with NaN and stale markers are given as they
@@ -47,6 +50,8 @@ type Series struct {
 	// Deltas says of a counter that each point is what was counted since the point before, up to its time, and not a running total:
 	// there is no difference to take. Backends that keep counts per interval say so, and Points stand at the ends of their intervals.
 	Deltas bool
+	// Late says of a counter that it may have counted long before its first point: the process was there, and was not seen.
+	Late bool
 	// Notes are what the source has to say beside the numbers, for people: the name of the alert that fires, what a backend left out. They are
 	// clean, short and few, and decide nothing.
 	Notes []string
@@ -58,7 +63,7 @@ type Source interface {
 	// for the same closed window gives the same points. step is a resolution for backends and kinds (Expr) that have no raw samples.
 	//
 	// A query that matched nothing gives no series and no error. The error joins one *QueryError per query that failed; series of
-	// the queries that did not fail are returned beside it.
+	// the queries that did not fail, and of those whose trouble is Partial, are returned beside it.
 	Range(ctx context.Context, queries []Query, from, to time.Time, step time.Duration) ([]Series, error)
 	// Check looks at a query without asking the backend: syntax, and that its form suits its kind. It says what was got, what was
 	// wanted and what to do. It is called when the configuration is loaded.
@@ -97,6 +102,8 @@ const (
 	TooMany      Trouble = "too-many"      // more series than can be judged one by one
 	Undecided    Trouble = "undecided"     // a decision of the backend's own, to which it has not come yet
 	LoadBalanced Trouble = "load-balanced" // one address answers for several processes: its counters jump between them
+	// Partial is the one trouble beside which there are series: some of several processes gave no answer, and the others did.
+	Partial Trouble = "partial"
 )
 
 // QueryError is the failure of one query.

@@ -88,7 +88,7 @@ func (t *target) note(ms int64) (added int) {
 	t.counted, t.lost = 0, nil
 	for i, x := range t.series {
 		if v := t.counts[i]; v == v && (len(x.points) == 0 || x.points[len(x.points)-1].ms < ms) {
-			x.points = append(x.points, sample{ms, v})
+			x.points = append(x.points, reading{sample: sample{ms, v}})
 			added++
 		}
 	}

@@ -299,7 +299,9 @@ func TestProbeGRPC(t *testing.T) {
 }
 
 // nameServer answers shop.example with 192.0.2.1, fails for broken.example, is silent for silent.example, and knows no other name.
-func nameServer(t *testing.T) string {
+func nameServer(t *testing.T) string { return serveNames(t, nameReply) }
+
+func serveNames(t *testing.T, answer func(query []byte) []byte) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -313,7 +315,7 @@ func nameServer(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			if reply := nameReply(b[:n]); reply != nil {
+			if reply := answer(b[:n]); reply != nil {
 				_, _ = conn.WriteTo(reply, from)
 			}
 		}

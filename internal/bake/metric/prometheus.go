@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/bakegate/bakegate/internal/clean"
@@ -131,9 +132,10 @@ func (p *prometheus) query(ctx context.Context, q Query, w window, step time.Dur
 		return nil, nil
 	}
 	acc := &accumulator{query: q.ID, from: w.from, to: w.to, counters: q.Kind != Gauge}
+	acc.base = histogramBase(q.Kind, expr)
 	if vs, raw := isRaw(expr); raw && q.Kind != Expr {
 		if q.Kind == Histogram {
-			vs = bucketSelector(vs)
+			vs = histogramSelector(vs)
 		}
 		err = p.readRaw(ctx, vs, w, step, acc)
 	} else {
@@ -253,10 +255,7 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc 
 		acc.to = min(acc.to, p.settled(resp.Header))
 	}
 	reply, err := decodeReply(resp.Body, func(s *matrixSeries) error {
-		if len(s.Histograms) > 0 {
-			return troublef(BadQuery, "%s: %s is a native histogram, want classic buckets (NAME_bucket) or an expression", where, clean.Text(s.Metric["__name__"]))
-		}
-		return acc.add(s.Metric, s.Values)
+		return p.take(where, s, acc)
 	})
 	if err != nil {
 		return readTrouble(where, err)
@@ -265,6 +264,20 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values, acc 
 		acc.note(p.redact(text))
 	}
 	return p.replyTrouble(where, reply)
+}
+
+// take gives a series of a reply to acc. A histogram's name may also be that of something else (a summary), which is no part of it.
+func (p *prometheus) take(where string, s *matrixSeries, acc *accumulator) error {
+	name := s.Metric[model.MetricNameLabel]
+	switch {
+	case acc.base == "" && len(s.Histograms) > 0:
+		return troublef(BadQuery, "%s: %s is a native histogram, want a number: name it under histogram, or take the number out of it in an expr (histogram_quantile, histogram_count)", where, clean.Text(name))
+	case acc.base == "" || name != acc.base:
+		return acc.add(s.Metric, s.Values)
+	case len(s.Histograms) == 0:
+		return nil
+	}
+	return acc.addReadings(s.Metric, s.Histograms)
 }
 
 // settled is the end of the values of an expression that stay, in milliseconds. VictoriaMetrics, which names its host, repeats older ones

@@ -14,7 +14,7 @@ import (
 type matrixSeries struct {
 	Metric     map[string]string `json:"metric"`
 	Values     samples           `json:"values"`
-	Histograms []json.RawMessage `json:"histograms"`
+	Histograms []reading         `json:"histograms"`
 }
 
 // sample is one sample as it travels: milliseconds since the epoch, and a value.

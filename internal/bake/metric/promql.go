@@ -249,17 +249,17 @@ func countLiterals(re *syntax.Regexp, holes map[rune]bool) int {
 	return n
 }
 
-// bucketSelector turns a histogram's base name and labels into the selector of its buckets.
-func bucketSelector(vs *parser.VectorSelector) *parser.VectorSelector {
+// histogramSelector turns a histogram's base name and labels into the selector of both of its forms: the classic buckets, and native samples.
+func histogramSelector(vs *parser.VectorSelector) *parser.VectorSelector {
+	base := regexp.QuoteMeta(histogramName(vs))
 	out := *vs
-	out.Name = histogramName(vs) + "_bucket"
-	out.LabelMatchers = nil
+	out.Name, out.LabelMatchers = "", nil
 	for _, m := range vs.LabelMatchers {
 		if m.Name != model.MetricNameLabel {
 			out.LabelMatchers = append(out.LabelMatchers, m)
 		}
 	}
-	name := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, out.Name) // an equality always compiles
+	name := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, base+"|"+base+"_bucket") // what is quoted always compiles
 	out.LabelMatchers = append(out.LabelMatchers, name)
 	return &out
 }

@@ -94,5 +94,5 @@ func (r *replicas) trouble() error {
 	if r.found == "" {
 		return nil
 	}
-	return troublef(LoadBalanced, "%s: several processes answer at this address, and the differences between their counters mean nothing: scrape one process, or use a prometheus source that scrapes them all", r.found)
+	return troublef(LoadBalanced, "%s: several processes answer at this address, and the differences between their counters mean nothing: scrape each process by itself (urls or dns), or use a prometheus source that scrapes them all", r.found)
 }

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,69 +12,42 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/bakegate/bakegate/internal/clean"
-	"github.com/bakegate/bakegate/internal/httpx"
 )
-
-// ScrapeOptions is the block of a service's own metrics page. URL is the whole address, http://checkout:8080/metrics. Plain HTTP is
-// allowed where no secret is sent.
-type ScrapeOptions struct {
-	httpx.Remote
-	Token httpx.Secret `yaml:"token"` // bearer
-}
 
 const (
 	scrapeBody    = 16 << 20
 	scrapeReuse   = 100 * time.Millisecond // calls that follow this fast share one scrape
 	scrapeFresh   = time.Minute            // a window that ended longer ago is answered from memory alone
-	scrapeSamples = 2 << 20                // samples in memory, 16 bytes each
+	scrapeSamples = 2 << 20                // samples in memory, some 40 bytes each
 	scrapeQueries = 500
-	scrapeWatched = 50_000 // series that all queries select together
-	scrapeAccept  = "text/plain;version=0.0.4;q=1,text/plain;q=0.9,*/*;q=0.1"
+	scrapeWatched = 50_000 // series that all queries select together, of one page
 )
 
-// scrape samples a metrics page itself. It knows what it saw: there is no history.
+// scrape samples metrics pages itself: one, or those of several processes. It knows what it saw: there is no history.
 type scrape struct {
-	http *http.Client
-	url  string
+	place place
 
-	mu       sync.Mutex
-	watched  map[string]*watch // by the kind and text of the query, variables bound
-	series   map[string]*scraped
-	total    int // samples in memory
-	last     time.Time
-	replicas replicas
+	mu      sync.Mutex
+	watched map[string]*watch // by the kind and text of the query, variables bound
+	targets []*scrapeTarget   // all that were ever scraped
+	total   int               // samples in memory
+	last    time.Time
+	lacking error // why some of the targets are not in the last scrape
 }
 
 // watch is what one query selects.
-type watch struct{ matchers []*labels.Matcher }
+type watch struct {
+	kind     Kind
+	matchers []*labels.Matcher
+}
 
 // scraped is one series in memory.
 type scraped struct {
 	name   string
 	labels map[string]string
-	points []sample
-}
-
-func buildScrape(decode func(any) error) (Source, error) {
-	var o ScrapeOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newScrape(o)
-}
-
-func newScrape(o ScrapeOptions) (*scrape, error) {
-	if len(o.Headers) == 0 && o.Token.IsZero() && strings.HasPrefix(strings.ToLower(o.URL), "http://") {
-		o.Insecure = true // nothing secret is sent, and pods rarely serve their metrics with TLS
-	}
-	c, err := httpx.New(o.Remote, httpx.WithMaxBody(scrapeBody), httpx.WithRetries(1), httpx.WithBearer(o.Token))
-	if err != nil {
-		return nil, err
-	}
-	if u, err := url.Parse(c.URL()); err == nil && strings.Trim(u.Path, "/") == "" {
-		return nil, fmt.Errorf("url %s has no path: want the whole address of the metrics page, %s/metrics", c.URL(), c.URL())
-	}
-	return &scrape{http: c.HTTP(), url: c.URL(), watched: map[string]*watch{}, series: map[string]*scraped{}}, nil
+	points []reading
+	late   bool    // see Series.Late
+	began  float64 // when the page says that it began to count, in seconds; 0: it does not
 }
 
 // Traits implements Source.
@@ -105,9 +73,9 @@ func compileWatch(q Query, asked string, v values) (*watch, error) {
 		return nil, fmt.Errorf("%s: %w", clean.Text(q.Text), err)
 	}
 	if q.Kind == Histogram {
-		vs = bucketSelector(vs)
+		vs = histogramSelector(vs)
 	}
-	return &watch{vs.LabelMatchers}, nil
+	return &watch{q.Kind, vs.LabelMatchers}, nil
 }
 
 func (w *watch) selects(name string, ls map[string]string) bool {
@@ -116,11 +84,16 @@ func (w *watch) selects(name string, ls map[string]string) bool {
 		if m.Name == model.MetricNameLabel {
 			value = name
 		}
-		if !m.Matches(value) {
+		if !matches(m, value) {
 			return false
 		}
 	}
 	return true
+}
+
+// takes reports whether a sample is what the query asks for: a histogram has buckets or is native, everything else is a number.
+func (w *watch) takes(x exposed) bool {
+	return (w.kind == Histogram) == (x.native != nil || w.kind == Histogram && x.labels[model.BucketLabel] != "") && w.selects(x.name, x.labels)
 }
 
 // Range implements Source. A window that ends now is a reason to scrape, once for all queries. The samples have the time of the
@@ -132,13 +105,16 @@ func (s *scrape) Range(ctx context.Context, queries []Query, from, to time.Time,
 	if !slices.Contains(failed, nil) {
 		return nil, errors.Join(failed...)
 	}
-	if now := time.Now(); to.After(s.last) && now.Sub(to) <= max(scrapeFresh, 2*step) && (added || now.Sub(s.last) >= scrapeReuse) {
-		if err := s.get(ctx); err != nil {
-			return nil, s.failAll(queries, failed, fmt.Errorf("%s: %w", s.url, err))
+	recent := time.Since(to) <= max(scrapeFresh, 2*step)
+	if recent && to.After(s.last) && (added || time.Since(s.last) >= scrapeReuse) {
+		if err := s.poll(ctx); err != nil {
+			return nil, s.failAll(queries, failed, err)
 		}
 	}
-	if err := s.replicas.trouble(); err != nil {
-		return nil, s.failAll(queries, failed, fmt.Errorf("%s: %w", s.url, err))
+	for _, t := range s.targets {
+		if err := t.replicas.trouble(); err != nil {
+			return nil, s.failAll(queries, failed, fmt.Errorf("%s: %w", t.name, err))
+		}
 	}
 	var all []Series
 	for i, q := range queries {
@@ -151,6 +127,9 @@ func (s *scrape) Range(ctx context.Context, queries []Query, from, to time.Time,
 			continue
 		}
 		all = append(all, acc.finish()...)
+	}
+	if recent && s.lacking != nil {
+		return all, s.failAll(queries, failed, s.lacking)
 	}
 	return all, errors.Join(failed...)
 }
@@ -189,9 +168,11 @@ func (s *scrape) failAll(queries []Query, failed []error, err error) error {
 }
 
 func (s *scrape) collect(w *watch, acc *accumulator) error {
-	for _, x := range s.series {
-		if err := collectScraped(w, acc, x); err != nil {
-			return err
+	for _, t := range s.targets {
+		for _, x := range t.series {
+			if err := collectScraped(w, acc, x); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -199,7 +180,7 @@ func (s *scrape) collect(w *watch, acc *accumulator) error {
 
 // collectScraped gives a series to the accumulator if it is selected.
 func collectScraped(w *watch, acc *accumulator, x *scraped) error {
-	if !w.selects(x.name, x.labels) {
+	if len(x.points) == 0 || !w.takes(exposed{name: x.name, labels: x.labels, native: x.points[0].native}) {
 		return nil
 	}
 	metric := make(map[string]string, len(x.labels)+1)
@@ -207,108 +188,58 @@ func collectScraped(w *watch, acc *accumulator, x *scraped) error {
 		metric[k] = v
 	}
 	metric[model.MetricNameLabel] = x.name
-	return acc.add(metric, x.points)
+	return acc.addScraped(metric, x)
 }
 
-// get scrapes the page once and keeps what is watched. A page that can't be read to its end leaves nothing behind.
-func (s *scrape) get(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+// poll scrapes all targets. Where some give no answer, the others are kept, and what is lacking is told: it is never counted as zero.
+func (s *scrape) poll(ctx context.Context) error {
+	s.lacking = nil
+	targets, err := s.place.find(ctx)
 	if err != nil {
-		return troublef(BadQuery, "%w", err)
-	}
-	req.Header.Set("Accept", scrapeAccept)
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return troublef(BackendDown, "%w", err)
-	}
-	defer resp.Body.Close()
-	at := time.Now()
-	if err := pageTrouble(resp); err != nil {
 		return err
 	}
-	page, err := s.read(resp.Body)
-	if err != nil {
-		return pageReadTrouble(err)
+	pages, failed := s.getAll(ctx, targets)
+	before, lost := s.last, 0
+	for i, t := range targets {
+		if failed[i] != nil {
+			failed[i] = fmt.Errorf("%s: %w", t.name, failed[i])
+			lost++
+			continue
+		}
+		if s.total+len(pages[i].samples) > scrapeSamples {
+			return troublef(TooMany, "more than %d samples in memory: narrow the selectors, or bake with a longer step", scrapeSamples)
+		}
+		s.total += t.keep(pages[i], before)
+		if pages[i].at.After(s.last) {
+			s.last = pages[i].at
+		}
+		if !slices.Contains(s.targets, t) {
+			s.targets = append(s.targets, t)
+		}
 	}
-	return s.keep(at, page)
-}
-
-// page is what one scrape found.
-type page struct {
-	samples []exposed
-	started float64 // process_start_time_seconds, 0: not there
-}
-
-func (s *scrape) read(body io.Reader) (page, error) {
-	var p page
-	err := readExposition(body, func(x exposed) error {
-		if x.name == "process_start_time_seconds" && len(x.labels) == 0 {
-			p.started = x.v
-		}
-		for _, w := range s.watched {
-			if w.selects(x.name, x.labels) {
-				p.samples = append(p.samples, x)
-				break
-			}
-		}
-		if len(p.samples) > scrapeWatched {
-			return troublef(TooMany, "the queries select more than %d series of the page together: narrow the selectors", scrapeWatched)
-		}
+	failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+	switch {
+	case lost == 0:
 		return nil
-	})
-	return p, err
-}
-
-func (s *scrape) keep(at time.Time, p page) error {
-	if s.total+len(p.samples) > scrapeSamples {
-		return troublef(TooMany, "more than %d samples in memory: narrow the selectors, or bake with a longer step", scrapeSamples)
+	case lost == len(targets):
+		return failed[0]
 	}
-	s.last = at
-	s.replicas.scraped(p.started)
-	ms := ceilMilli(at) // never before the call: what was asked for until then stays as it was
-	for _, x := range p.samples {
-		key := x.name + "\x00" + seriesKey(x.labels)
-		have := s.series[key]
-		if have == nil {
-			have = &scraped{name: x.name, labels: x.labels}
-			s.series[key] = have
-		}
-		if n := len(have.points); n > 0 && have.points[n-1].ms >= ms {
-			continue // a line that is there twice
-		}
-		have.points = append(have.points, sample{ms, x.v})
-		s.total++
-		s.replicas.counter(key, x)
-	}
+	s.lacking = troublef(Partial, "%d of %d processes give no answer: %w", lost, len(targets), errors.Join(failed[:min(lost, 3)]...))
 	return nil
 }
 
-// pageTrouble says why a reply is no metrics page.
-func pageTrouble(resp *http.Response) error {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	got := fmt.Sprintf("HTTP %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
-	switch {
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return troublef(Unauthorized, "%s: check the token", got)
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return troublef(BackendDown, "%s", got)
-	case resp.StatusCode != http.StatusOK:
-		return troublef(BadQuery, "%s: there is no metrics page, check the path", got)
-	case strings.Contains(kind, "html"):
-		return troublef(BadQuery, "got a web page (%s), want Prometheus text: check the path", clean.Cut(kind, 60))
+// getAll reads the pages, some at a time.
+func (s *scrape) getAll(ctx context.Context, targets []*scrapeTarget) ([]*page, []error) {
+	pages, failed := make([]*page, len(targets)), make([]error, len(targets))
+	free := make(chan struct{}, scrapeAtOnce)
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			pages[i], failed[i] = t.get(ctx, s.watched)
+		})
 	}
-	return nil
-}
-
-func pageReadTrouble(err error) error {
-	var t *trouble
-	switch {
-	case errors.As(err, &t):
-		return err
-	case isTooLarge(err):
-		return troublef(Truncated, "%w", err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return troublef(Truncated, "the reply ends too early: %w", err)
-	}
-	return troublef(BackendDown, "%w", err)
+	wg.Wait()
+	return pages, failed
 }

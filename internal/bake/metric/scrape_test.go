@@ -272,7 +272,7 @@ func TestScrapeThroughABake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		s := scrapeOf(t, "http://shop/metrics")
-		s.http = &http.Client{Transport: network(func(*http.Request) (*http.Response, error) {
+		s.place.(those)[0].http = &http.Client{Transport: network(func(*http.Request) (*http.Response, error) {
 			w := httptest.NewRecorder()
 			fmt.Fprintf(w, "requests_total %d\n", int(time.Since(begun).Seconds()))
 			return w.Result(), nil
@@ -313,7 +313,7 @@ h_count 2
 x{path="a\nb\"c\\",z=""} 1e3
 `
 	got := map[string]float64{}
-	err := readExposition(strings.NewReader(page), func(x exposed) error {
+	err := readExposition(strings.NewReader(page), "text/plain", func(x exposed) error {
 		got[x.name+fmt.Sprint(x.labels)] = x.v
 		return nil
 	})
@@ -329,10 +329,10 @@ x{path="a\nb\"c\\",z=""} 1e3
 		fmt.Fprintf(&many, "m{i=\"%d\"} %d\n", i, i)
 	}
 	n := 0
-	if err := readExposition(strings.NewReader(many.String()), func(exposed) error { n++; return nil }); err != nil || n != 3500 {
+	if err := readExposition(strings.NewReader(many.String()), "text/plain", func(exposed) error { n++; return nil }); err != nil || n != 3500 {
 		t.Errorf("got %d samples, %v", n, err)
 	}
-	err = readExposition(strings.NewReader(many.String()+"broken\n"), func(exposed) error { return nil })
+	err = readExposition(strings.NewReader(many.String()+"broken\n"), "text/plain", func(exposed) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "line 3501 ") {
 		t.Errorf("got %v, want the number of the line", err)
 	}
@@ -344,7 +344,7 @@ func FuzzExposition(f *testing.F) {
 	f.Add("{\"utf.8\", a=\"c\\n\"} NaN 17\n\n")
 	f.Add("<html>")
 	f.Fuzz(func(t *testing.T, page string) {
-		err := readExposition(strings.NewReader(page), func(x exposed) error {
+		err := readExposition(strings.NewReader(page), "text/plain", func(x exposed) error {
 			if x.name == "" {
 				t.Error("a sample without a name")
 			}

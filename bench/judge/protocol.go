@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // answer is what a judge says to a message.
@@ -113,7 +114,9 @@ func startProcess(ctx context.Context, command string) (*process, error) {
 }
 
 func (p *process) ask(message any) (answer, error) {
-	if err := p.to.Encode(message); err != nil {
+	if err := p.to.Encode(message); errors.Is(err, syscall.EPIPE) {
+		return answer{}, fmt.Errorf("the judge ended: %w", err)
+	} else if err != nil {
 		return answer{}, fmt.Errorf("the judge does not listen: %w", err)
 	}
 	if !p.from.Scan() {

@@ -96,9 +96,11 @@ func (p Plan) readyNow(ctx context.Context, r ReadyWhen) (shown string, t *troub
 	switch {
 	case len(alive) == 0 && src.Traits().FromDeploy:
 		return "nothing yet: it begins with the deploy", nil
+	case len(alive) == 0 && strings.Contains(q.Text, "$version"):
+		return "nothing yet: it asks for $version, which comes with the deploy", nil
 	case len(alive) == 0:
 		return "", &trouble{judge.NoData, "nothing that reports now matches " + clean.Cut(q.Text, 300),
-			"unless this is the service's first deploy, compare the selector with what the service exports: " + in}
+			"unless it comes with the deploy (a first one, a canary), compare the selector with what the service exports: " + in}
 	case r.Version == "":
 		return r.values(alive), nil
 	}

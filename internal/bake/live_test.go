@@ -129,6 +129,7 @@ func TestReadyWhenBeforeTheDeploy(t *testing.T) {
 		"another label":    {ReadyWhen{Version: infoText, Label: "tag"}, "", "have no label tag"},
 		"a value":          {ReadyWhen{Query: infoText, AtLeast: Bound{V: 0.1, Set: true, Text: "10%"}}, "100% in 1 series", ""},
 		"a query's slip":   {ReadyWhen{Query: "broken"}, "", "refuses the query"},
+		"what will come":   {ReadyWhen{Query: `info{version="$version"}`}, "nothing yet: it asks for $version, which comes with the deploy", ""},
 		"nothing of a sum": {ReadyWhen{Query: "nothing"}, "", "matches nothing"},
 	}
 	for name, tt := range tests {

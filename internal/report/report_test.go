@@ -222,3 +222,27 @@ func TestStages(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// What is not there leaves no gap, and a name that the summary begins with does not push it out of its column.
+func TestSmallPrint(t *testing.T) {
+	r := &report.Report{}
+	r.Verdict.Name, r.Verdict.Exit = verdict.NameRollback, 10
+	r.Plan.LastGood = &record.LastGoodOf{Version: "1.1.0", At: t0}
+	r.Findings = []verdict.Finding{
+		{Check: "bake/errors in zone b", Outcome: verdict.Fail, Summary: "errors in zone b 3.2%, expected 0.1%", Doc: "bake-metric"},
+		{Check: "diff/risk-image-unpinned", Outcome: verdict.Note, Summary: "an image is not pinned", Doc: "diff-risk-image-unpinned"},
+	}
+	var text bytes.Buffer
+	if err := r.Text(&text, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"last good deploy: 1.1.0, 2026-11-21T10:00:00Z\n", "  FAIL    bake              errors in zone b 3.2%, expected 0.1%\n",
+		"            see docs/checks/bake-metric.md\n", "  note    diff/risk-image-unpinned an image"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("got\n%s\nwant it to hold %q", text.String(), want)
+		}
+	}
+	if strings.Contains(text.String(), "docs/checks/diff-risk") {
+		t.Errorf("a note names its page:\n%s", text.String())
+	}
+}

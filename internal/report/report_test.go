@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -244,5 +245,20 @@ func TestSmallPrint(t *testing.T) {
 	}
 	if strings.Contains(text.String(), "docs/checks/diff-risk") {
 		t.Errorf("a note names its page:\n%s", text.String())
+	}
+}
+
+// Where nobody told the end of the deploy, the log does not say that it is known from begin.
+func TestLiveDeployEnd(t *testing.T) {
+	for want, source := range map[string]string{"finished by 10:00:00, when bakegate finish began": release.Finish, "finished at 10:00:00 (known from: begin)": ""} {
+		var log bytes.Buffer
+		data, err := json.Marshal(release.Deploy{Started: t0.Add(-time.Minute), Finished: t0, Source: "begin", FinishedSource: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report.NewLive(&log, false).Entry(record.Entry{T: t0, Type: record.TypeDeploy, Data: data})
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("got %q, want %q", log.String(), want)
+		}
 	}
 }

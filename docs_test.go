@@ -60,6 +60,9 @@ func TestEveryCheckHasItsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
+		if filepath.Base(f) == "README.md" {
+			continue
+		}
 		pages[strings.TrimSuffix(filepath.Base(f), ".md")] = false
 	}
 	out, err := exec.Command("git", "ls-files", "-co", "--exclude-standard", "internal").Output()
@@ -81,6 +84,61 @@ func TestEveryCheckHasItsPage(t *testing.T) {
 				t.Errorf("%s names the page docs/checks/%s.md, which is not there", f, name)
 			}
 			pages[name] = true
+		}
+	}
+}
+
+// The index of the checks has each page once, under the page's own title, and nothing else.
+func TestChecksIndex(t *testing.T) {
+	files, err := filepath.Glob("docs/checks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		title, _, _ := strings.Cut(strings.TrimPrefix(string(b), "# "), "\n")
+		if name, what, ok := strings.Cut(title, ": "); ok {
+			want["- ["+name+"]("+filepath.Base(f)+"): "+what] = true
+		} else if filepath.Base(f) != "README.md" {
+			t.Errorf("%s: got the title %q, want NAME: WHAT IT MEANS", f, title)
+		}
+	}
+	index, err := os.ReadFile("docs/checks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(index)) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "- ") && !want[line] {
+			t.Errorf("docs/checks/README.md: got %q, which is no page's title, or there twice", line)
+		}
+		delete(want, line)
+	}
+	for line := range want {
+		t.Errorf("docs/checks/README.md has no line %q", line)
+	}
+}
+
+// No table is cut in two: rows behind a blank line have a head of their own, or they show as text.
+func TestTables(t *testing.T) {
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := regexp.MustCompile(`\n\n(\|[^\n]*)\n(\|[^\n]*)?`)
+	for _, f := range append(files, "README.md") {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range torn.FindAllStringSubmatch(string(b), -1) {
+			if !strings.HasPrefix(m[2], "|-") {
+				t.Errorf("%s: a table begins with %q and has no head", f, m[1])
+			}
 		}
 	}
 }

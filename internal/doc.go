@@ -59,6 +59,6 @@
 //	a configuration format  diff/format/NAME.go, and its line in the syntaxes or dialects
 //	a CI platform           ci/NAME.go, one line in ci.Platforms
 //	a ledger store          record/NAME.go, one line in record.Stores
-//	a check                 the finding where it is found, its page in docs/checks/, named by Finding.Doc
+//	a check                 the finding where it is found, its page in docs/checks/ and its line in the README.md there, named by Finding.Doc
 //	a verdict or a reason   verdict/decide.go, the table in README, a script in testdata/script
 package internal

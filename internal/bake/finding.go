@@ -1,8 +1,11 @@
 package bake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"strings"
 	"time"
 
@@ -370,5 +373,21 @@ func troubleOf(class metric.Trouble, source string, err error) *trouble {
 	if errors.As(err, &q) && q.Err != nil {
 		detail = q.Err
 	}
-	return &trouble{string(class), fmt.Sprintf("%s %s: %s", source, t.text, clean.Cut(detail.Error(), 500)), t.hint}
+	return &trouble{string(class), fmt.Sprintf("%s %s: %s", source, t.text, clean.Cut(detail.Error(), 500)), cmp.Or(hintOf(err), t.hint)}
+}
+
+// hintOf says what to do about a cause that asks for something else than its class; "" for every other.
+func hintOf(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, metric.ErrNoToken):
+		return "give the source a token (or what else it takes to say who asks), and see that the pipeline passes it to this job"
+	case errors.Is(err, metric.ErrNoPath):
+		return "repair the source's url: the server answers, but there is nothing at this path"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "see whether the name of the host is right, and whether the pipeline's network knows it"
+	case errors.Is(err, fs.ErrNotExist):
+		return "see whether the file is there in this job: a checkout, an artifact or a mount may be missing"
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,17 +52,25 @@ func (b *bake) waitServing(ctx context.Context) serving {
 
 // needDeploy says that "before the deploy" means nothing when nobody knows when that was.
 func (b *bake) needDeploy() {
-	if b.Deploy.Known() {
+	if b.Deploy.Known() || !b.ComparesHistory() {
 		return
 	}
-	for _, m := range b.Options.Metrics {
-		if m.compares() && b.source(m.From).Traits().History {
-			b.findings = append(b.findings, verdict.Finding{Check: "bake/baseline", Outcome: verdict.Unknown, Reason: "no-baseline", Doc: "bake-no-baseline",
-				Summary: "deploy time unknown: nobody knows what was before the deploy",
-				Hint:    "run the deploy behind `bakegate run --`, between `bakegate begin` and `finish`, or say --deploy-started"})
-			return
-		}
-	}
+	b.findings = append(b.findings, verdict.Finding{Check: "bake/baseline", Outcome: verdict.Unknown, Reason: "no-baseline", Doc: "bake-no-baseline",
+		Summary: DeployUnknown, Hint: SayDeploy})
+}
+
+// What is said where a comparison needs to know when the deploy was, and nobody does.
+const (
+	DeployUnknown = "deploy time unknown: nobody knows what was before the deploy"
+	SayDeploy     = "run the deploy behind `bakegate run --`, between `bakegate begin` and `finish`, or say --deploy-started"
+)
+
+// ComparesHistory reports whether a metric is compared with what its backend kept from before the deploy.
+func (p Plan) ComparesHistory() bool {
+	return slices.ContainsFunc(p.Options.Metrics, func(m Metric) bool {
+		s := p.Sources[m.From]
+		return m.compares() && (s == nil || s.Traits().History) // what is not there is told by its queries
+	})
 }
 
 // poll asks until the new version serves, or until the time is over. A single look counts the time from the deploy's end.

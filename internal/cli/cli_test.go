@@ -12,6 +12,7 @@ import (
 	"github.com/bakegate/bakegate/internal/config"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/release"
+	"github.com/bakegate/bakegate/internal/step"
 	"github.com/bakegate/bakegate/internal/verdict"
 	"github.com/bakegate/bakegate/internal/verify"
 	"github.com/bakegate/bakegate/internal/verify/built"
@@ -149,5 +150,38 @@ func TestUsageOnGitHub(t *testing.T) {
 	b, err := os.ReadFile(out)
 	if code != 64 || err != nil || !strings.Contains(string(b), "usage") || !strings.Contains(log.String(), "::error") {
 		t.Errorf("exit %d, outputs %q (%v), log %q", code, b, err, log.String())
+	}
+}
+
+// A run that compares with what nobody can place says so at its beginning.
+func TestWarnUnknownDeploy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args   string
+		mode   step.Mode
+		deploy release.Deploy
+		warns  bool
+	}{
+		"unknown":            {"--service s --prometheus http://127.0.0.1:9090", step.Run, release.Deploy{}, true},
+		"known":              {"--service s --prometheus http://127.0.0.1:9090", step.Run, release.Deploy{Started: time.Unix(1, 0)}, false},
+		"a command of ours":  {"--service s --prometheus http://127.0.0.1:9090 -- true", step.Run, release.Deploy{}, false},
+		"begin starts it":    {"--service s --prometheus http://127.0.0.1:9090", step.Begin, release.Deploy{}, false},
+		"nothing to compare": {"--service s --scrape http://127.0.0.1:80/metrics", step.Run, release.Deploy{}, false},
+	} {
+		t.Chdir(t.TempDir())
+		var log bytes.Buffer
+		a := &app{stdout: &bytes.Buffer{}, stderr: &log}
+		o, err := a.parse("run", strings.Fields(tt.args), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := a.file(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{loaded: &loaded{app: a, o: o, file: f}, mode: tt.mode, name: "run", deploy: tt.deploy}
+		s.warnUnknownDeploy()
+		if got := strings.Contains(log.String(), "warning: deploy time unknown"); got != tt.warns {
+			t.Errorf("%s: got %q, want a warning: %v", name, log.String(), tt.warns)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/mark/sink"
 	"github.com/bakegate/bakegate/internal/record"
@@ -27,6 +28,14 @@ func (l *loaded) warn() {
 	}
 	if _, err := sink.ResourceAttributes(sink.Marker{}, l.plainVar(resourceVar)); err != nil {
 		fmt.Fprintf(l.log(), "warning: %v\n", err)
+	}
+}
+
+// warnUnknownDeploy says before anything runs what the bake would say only at its end.
+func (s *session) warnUnknownDeploy() {
+	bakes := s.file.Bake != nil && (s.mode != step.Alone || s.name == "bake")
+	if bakes && s.afterDeploy() && !s.deploy.Known() && s.bakePlan().ComparesHistory() {
+		fmt.Fprintf(s.log(), "warning: %s; %s\n", bake.DeployUnknown, bake.SayDeploy)
 	}
 }
 

@@ -81,6 +81,7 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 	}
 	defer s.journal.Close()
 	l.warn()
+	s.warnUnknownDeploy()
 	result := step.Do(ctx, s.plan())
 	return l.finish(result)
 }
@@ -250,10 +251,10 @@ func (s *session) interval() error {
 		s.deploy.Started, s.deploy.Source = started, "flag"
 	}
 	if !finished.IsZero() {
-		s.deploy.Finished, s.deploy.Serving = finished, time.Time{}
+		s.deploy.Finished, s.deploy.Serving, s.deploy.FinishedSource = finished, time.Time{}, ""
 	}
 	if s.mode == step.Finish && s.deploy.Finished.IsZero() {
-		s.deploy.Finished = time.Now().UTC()
+		s.deploy.Finished, s.deploy.FinishedSource = time.Now().UTC(), release.Finish
 	}
 	if job := s.release.Run.Started; !s.deploy.Known() && s.afterDeploy() && !job.IsZero() {
 		s.deploy.Started, s.deploy.Source = job, "job"

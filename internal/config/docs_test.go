@@ -155,11 +155,11 @@ func remoteKey(name string) bool {
 	return strings.Contains(" "+strings.Join(names(fieldsOf(reflect.TypeFor[httpx.Remote]())), " ")+" ", " "+name+" ")
 }
 
-// mustLoadSource loads an example: a bake, or sources alone.
+// mustLoadSource loads an example as a reader pastes it: a bake, which may leave its metrics to the reader.
 func mustLoadSource(t *testing.T, text string) {
 	t.Helper()
-	if strings.HasPrefix(text, "sources:") {
-		text = "bake:\n  metrics:\n    - name: up\n      boolean: up{app=\"$service\"}\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+	if !strings.Contains(text, "\n  metrics:") {
+		text = strings.TrimRight(text, "\n") + "\n  metrics:\n    - name: up\n      boolean: up{app=\"$service\"}\n"
 	}
 	text = "version: 1\nservice: checkout\n" + text
 	f := mustParse(t, text, exampleOptions())

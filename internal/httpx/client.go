@@ -30,6 +30,7 @@ type Client struct {
 	maxBody int64
 	// repeatable says that every request of this client may be sent twice, those by POST too.
 	repeatable bool
+	anonymous  bool     // nothing says who asks
 	target     *url.URL // where every request goes instead of its own path, a secret; nil: nowhere else
 
 	network func() (http.RoundTripper, error)
@@ -49,7 +50,8 @@ func New(r Remote, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	r.Timeout = s.timeout
-	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable, target: s.target}
+	anonymous := len(s.secrets) == 0 && r.OAuth2 == nil && r.ClientCert == "" && s.signer == nil && s.network == nil
+	c := &Client{remote: r, base: base, headers: s.headers, secrets: s.secrets, scrub: scrubber(s.secrets), maxBody: s.maxBody, repeatable: s.repeatable, target: s.target, anonymous: anonymous}
 	c.network = sync.OnceValues(func() (http.RoundTripper, error) { return network(r, s.address) })
 	if s.network != nil {
 		c.network = func() (http.RoundTripper, error) { return s.network, nil }
@@ -99,6 +101,9 @@ func (c *Client) learn(secrets ...string) { c.fetched.Store(scrubber(secrets)) }
 
 // URL is the base URL, without a slash at its end.
 func (c *Client) URL() string { return strings.TrimRight(c.base.String(), "/") }
+
+// Anonymous reports whether nothing in the block says who asks: no token, password, header or certificate.
+func (c *Client) Anonymous() bool { return c.anonymous }
 
 // Redact makes a text from outside safe to print: sanitised, and without the block's secrets, which a server may give back.
 func (c *Client) Redact(s string) string { return c.safe(s) }

@@ -26,6 +26,7 @@ type StatusError struct {
 	Header     http.Header   // the few headers that explain a failure
 	Excerpt    string        // the beginning of the body, or the title of an HTML page; sanitised, without the block's secrets
 	RetryAfter time.Duration // what the server asked for, 0: nothing
+	Anonymous  bool          // the block has no token, password, header or certificate
 }
 
 func (e *StatusError) Error() string {
@@ -167,7 +168,7 @@ var telling = []string{"Content-Type", "Date", "Retry-After", "Server", "X-Ratel
 	"X-Ratelimit-Remaining", "X-Ratelimit-Reset", "X-Request-Id"}
 
 func (c *Client) statusError(method, where string, resp *http.Response, body []byte) error {
-	e := &StatusError{Method: method, URL: where, Status: resp.StatusCode, Header: http.Header{}, Excerpt: c.excerpt(resp.Header, body)}
+	e := &StatusError{Method: method, URL: where, Status: resp.StatusCode, Header: http.Header{}, Excerpt: c.excerpt(resp.Header, body), Anonymous: c.anonymous}
 	for _, h := range telling {
 		if v := resp.Header.Get(h); v != "" {
 			e.Header.Set(h, clean.Cut(c.safe(v), 200))

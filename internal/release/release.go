@@ -82,7 +82,12 @@ type Deploy struct {
 	Serving  time.Time `json:"serving,omitzero"`  // the new version serves: the bake's clock starts here
 	// Source says how the interval is known: "command" (run --), "begin", "flag", "ledger", "job" (the CI job's start), "".
 	Source string `json:"source,omitempty"`
+	// FinishedSource says how the end is known where that is another way: Finish, or "" for the same.
+	FinishedSource string `json:"finishedSource,omitempty"`
 }
+
+// Finish is the source of an end that nobody told: the deploy was over when bakegate finish began.
+const Finish = "finish"
 
 // Known reports whether the start is known: without it there is no "before the deploy".
 func (d Deploy) Known() bool { return !d.Started.IsZero() }

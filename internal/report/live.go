@@ -107,6 +107,8 @@ func deploy(data []byte) (string, string) {
 	_ = json.Unmarshal(data, &d)
 	switch {
 	case !d.Serving.IsZero(): // the bake told it
+	case !d.Finished.IsZero() && d.FinishedSource == release.Finish:
+		return "deploy", fmt.Sprintf("finished by %s, when bakegate finish began", d.Finished.UTC().Format("15:04:05"))
 	case !d.Finished.IsZero():
 		return "deploy", fmt.Sprintf("finished at %s (known from: %s)", d.Finished.UTC().Format("15:04:05"), d.Source)
 	case !d.Started.IsZero():

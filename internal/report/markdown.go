@@ -125,6 +125,9 @@ func (r *Report) details(b *strings.Builder) {
 		if f.Hint != "" {
 			fmt.Fprintf(b, "\n%s\n", escape(f.Hint))
 		}
+		if page := page(f); page != "" {
+			fmt.Fprintf(b, "\nSee %s\n", escape(page))
+		}
 		b.WriteString("\n</details>\n\n")
 	}
 }

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -220,5 +221,44 @@ func TestStages(t *testing.T) {
 	}
 	if f := r.Stages[0].Found; len(f) != 2 || f[0].Check != "verify/digest" || f[1].Check != "verify/tag" || f[0].At.IsZero() {
 		t.Errorf("%+v", f)
+	}
+}
+
+// What is not there leaves no gap, and a name that the summary begins with does not push it out of its column.
+func TestSmallPrint(t *testing.T) {
+	r := &report.Report{}
+	r.Verdict.Name, r.Verdict.Exit = verdict.NameRollback, 10
+	r.Plan.LastGood = &record.LastGoodOf{Version: "1.1.0", At: t0}
+	r.Findings = []verdict.Finding{
+		{Check: "bake/errors in zone b", Outcome: verdict.Fail, Summary: "errors in zone b 3.2%, expected 0.1%", Doc: "bake-metric"},
+		{Check: "diff/risk-image-unpinned", Outcome: verdict.Note, Summary: "an image is not pinned", Doc: "diff-risk-image-unpinned"},
+	}
+	var text bytes.Buffer
+	if err := r.Text(&text, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"last good deploy: 1.1.0, 2026-11-21T10:00:00Z\n", "  FAIL    bake              errors in zone b 3.2%, expected 0.1%\n",
+		"            see docs/checks/bake-metric.md\n", "  note    diff/risk-image-unpinned an image"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("got\n%s\nwant it to hold %q", text.String(), want)
+		}
+	}
+	if strings.Contains(text.String(), "docs/checks/diff-risk") {
+		t.Errorf("a note names its page:\n%s", text.String())
+	}
+}
+
+// Where nobody told the end of the deploy, the log does not say that it is known from begin.
+func TestLiveDeployEnd(t *testing.T) {
+	for want, source := range map[string]string{"finished by 10:00:00, when bakegate finish began": release.Finish, "finished at 10:00:00 (known from: begin)": ""} {
+		var log bytes.Buffer
+		data, err := json.Marshal(release.Deploy{Started: t0.Add(-time.Minute), Finished: t0, Source: "begin", FinishedSource: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report.NewLive(&log, false).Entry(record.Entry{T: t0, Type: record.TypeDeploy, Data: data})
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("got %q, want %q", log.String(), want)
+		}
 	}
 }

@@ -51,12 +51,30 @@ func (r *Report) why(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintln(b, "\nWhy")
+	named := map[string]bool{"": true} // a page is named once
 	for _, f := range r.told() {
-		paragraph(b, fmt.Sprintf("  %-8s%-17s ", outcomeWord[f.Outcome], f.Check), f.Summary)
+		paragraph(b, fmt.Sprintf("  %-8s%-*s ", outcomeWord[f.Outcome], checkWidth, checkLabel(f)), f.Summary)
 		if f.Outcome >= verdict.Note {
 			r.evidence(b, f)
 		}
+		if page := page(f); !named[page] {
+			paragraph(b, "            see ", page)
+			named[page] = true
+		}
 	}
+}
+
+// checkWidth is how wide the column of the checks is.
+const checkWidth = 17
+
+// checkLabel is the check's name, or its stage's where the name is too long for the column and the summary begins with it anyway, as a
+// group's does.
+func checkLabel(f verdict.Finding) string {
+	stage, name, _ := strings.Cut(f.Check, "/")
+	if utf8.RuneCountInString(f.Check) > checkWidth && strings.HasPrefix(f.Summary, name) {
+		return stage
+	}
+	return f.Check
 }
 
 // told are the findings as people read them: the worst first, and what was cut short by another metric in one line.
@@ -94,6 +112,14 @@ func (r *Report) evidence(b *strings.Builder, f verdict.Finding) {
 	if f.Hint != "" {
 		paragraph(b, "            -> ", f.Hint)
 	}
+}
+
+// page is where a finding that is no pass is explained; "" where nothing is asked of anybody.
+func page(f verdict.Finding) string {
+	if f.Outcome <= verdict.Note || f.Doc == "" {
+		return ""
+	}
+	return "docs/checks/" + f.Doc + ".md"
 }
 
 // evidenceLine tells one piece of evidence. In a comparison of two states nothing is wanted: there is what was before and what is now.
@@ -213,7 +239,7 @@ func (r *Report) rollbackLines() []string {
 		out = append(out, "no rollback.command is configured: this is where it would stand")
 	}
 	if g := r.Plan.LastGood; g != nil {
-		out = append(out, fmt.Sprintf("last good deploy: %s %s, %s", g.Version, g.Digest, g.At.UTC().Format(time.RFC3339)))
+		out = append(out, fmt.Sprintf("last good deploy: %s, %s", strings.Join(strings.Fields(g.Version+" "+g.Digest), " "), g.At.UTC().Format(time.RFC3339)))
 	}
 	return out
 }

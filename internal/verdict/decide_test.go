@@ -118,3 +118,18 @@ func TestOutcomeAsText(t *testing.T) {
 		t.Error("an unknown outcome was taken")
 	}
 }
+
+// The number is that of the checks: markers that stand beside them as ok are told apart.
+func TestPassSummary(t *testing.T) {
+	check, marker, note := Finding{Check: "bake/errors"}, Finding{Check: "mark/grafana"}, Finding{Check: "bake/database", Outcome: Note}
+	for want, fs := range map[string][]Finding{
+		"the one check that was asked for passed":         {check},
+		"all 2 checks passed (markers apart)":             {check, check, marker},
+		"all 2 checks passed (markers apart), with notes": {check, marker, check, note},
+		"all 2 checks passed, with notes":                 {check, check, note},
+	} {
+		if got := Decide(Policy{}, Ending{Kind: NamePass}, fs).Summary; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -85,14 +85,14 @@ func refusedTrouble(err *httpx.StatusError) error {
 	}
 	switch err.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return troublef(Unauthorized, "%w: check the token or the password, and what it may read", err)
+		return troublef(Unauthorized, "%w: %w", err, refusedAs(err.Anonymous, checkToken))
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestURITooLong:
 		if limitMessage.MatchString(err.Excerpt) {
 			return troublef(TooMany, "%w: narrow the query or shorten the window", err)
 		}
 		return troublef(BadQuery, "%w", err)
 	case http.StatusNotFound:
-		return troublef(BackendDown, "%w: there is no such API, check url", err)
+		return troublef(BackendDown, "%w: %w", err, ErrNoPath)
 	}
 	return troublef(BackendDown, "%w", err)
 }

@@ -56,12 +56,14 @@ const (
 )
 
 type prometheus struct {
-	http    *http.Client
-	method  string
-	signer  httpx.Signer        // nil: none is needed, or there is no environment yet
-	redact  func(string) string // the block's secrets, which a server may give back
-	base    string
-	options PrometheusOptions
+	http   *http.Client
+	method string
+	signer httpx.Signer        // nil: none is needed, or there is no environment yet
+	redact func(string) string // the block's secrets, which a server may give back
+	base   string
+	// anonymous: nothing is sent that says who asks.
+	anonymous bool
+	options   PrometheusOptions
 }
 
 func buildPrometheus(decode func(any) error) (Source, error) {
@@ -87,7 +89,7 @@ func newPrometheus(o PrometheusOptions) (*prometheus, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.http, p.redact, p.base = c.HTTP(), c.Redact, c.URL()
+	p.http, p.redact, p.base, p.anonymous = c.HTTP(), c.Redact, c.URL(), c.Anonymous()
 	return p, nil
 }
 
@@ -312,19 +314,19 @@ func (p *prometheus) errorReply(where string, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what can't be read says nothing
 	reply, err := decodeReply(strings.NewReader(string(body)), func(*matrixSeries) error { return nil })
 	if err == nil && reply.Error != "" {
-		return statusTrouble(where, resp.StatusCode, reply.ErrorType, p.redact(reply.Error))
+		return statusTrouble(where, p.anonymous, resp.StatusCode, reply.ErrorType, p.redact(reply.Error))
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(string(body)), "<") {
 		body = nil // a page for people
 	}
-	return statusTrouble(where, resp.StatusCode, "", clean.Cut(p.redact(string(body)), 200))
+	return statusTrouble(where, p.anonymous, resp.StatusCode, "", clean.Cut(p.redact(string(body)), 200))
 }
 
 // replyTrouble looks at what a successful reply says about itself. Annotations of the query ("PromQL info: ...") do not make it
 // partial; every other warning says that a part of the data may be missing.
 func (p *prometheus) replyTrouble(where string, r apiReply) error {
 	if r.Status != "success" {
-		return statusTrouble(where, http.StatusOK, r.ErrorType, p.redact(r.Error))
+		return statusTrouble(where, p.anonymous, http.StatusOK, r.ErrorType, p.redact(r.Error))
 	}
 	if r.Partial {
 		return troublef(Truncated, "%s: the reply is partial (isPartial): a storage node did not answer", where)

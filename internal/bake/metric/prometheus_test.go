@@ -56,7 +56,7 @@ func TestPrometheusReplies(t *testing.T) {
 		"limit of Mimir":      {422, "", `{"status":"error","errorType":"execution","error":"the query exceeded the maximum number of series (limit: 100000) (err-mimir-max-series-per-query)"}`, TooMany, `exceeded`},
 		"time-out":            {503, "", `{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}`, BackendDown, `gave up on the query`},
 		"error with 200":      {200, "", `{"status":"error","errorType":"bad_data","error":"no\u001b[31m such\nthing"}`, BadQuery, `no[31m such thing`},
-		"unauthorized":        {401, "", `{"status":"error","error":"no"}`, Unauthorized, `check the token`},
+		"unauthorized":        {401, "", `{"status":"error","error":"no"}`, Unauthorized, `no token is configured`},
 		"forbidden":           {403, "text/html", `<html>no`, Unauthorized, `HTTP 403 Forbidden`},
 		"not found":           {404, "text/plain", `404 page not found`, BackendDown, `check url (without /api/v1)`},
 		"bad gateway":         {502, "text/html", `<html><body>password=1</body>`, BackendDown, `HTTP 502 Bad Gateway`},

@@ -163,7 +163,7 @@ func TestScrapeReplies(t *testing.T) {
 	}{
 		"web page":        {200, "text/html; charset=utf-8", "<html>", BadQuery, "got a web page (text/html), want Prometheus text"},
 		"unnamed page":    {200, "", "<!doctype html><title>x", BadQuery, "web page"},
-		"not found":       {404, "text/plain", "no", BadQuery, "HTTP 404 Not Found: there is no metrics page"},
+		"not found":       {404, "text/plain", "no", BadQuery, "HTTP 404 Not Found: there is nothing at this path"},
 		"forbidden":       {403, "text/plain", "no", Unauthorized, "HTTP 403"},
 		"server error":    {503, "text/plain", "no", BackendDown, "HTTP 503"},
 		"not the format":  {200, "text/plain", "q 1\n\n# comment\nhello world\n", BadQuery, `line 4 is not Prometheus text: expected float as value, got "world"`},

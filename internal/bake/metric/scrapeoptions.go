@@ -87,7 +87,7 @@ func (o ScrapeOptions) target(address string, more ...httpx.Option) (*scrapeTarg
 	if u, err := url.Parse(c.URL()); err == nil && strings.Trim(u.Path, "/") == "" {
 		return nil, fmt.Errorf("url %s has no path: want the whole address of the metrics page, %s/metrics", c.URL(), c.URL())
 	}
-	return &scrapeTarget{http: c.HTTP(), url: c.URL(), name: c.URL(), series: map[string]*scraped{}}, nil
+	return &scrapeTarget{http: c.HTTP(), url: c.URL(), name: c.URL(), anonymous: c.Anonymous(), series: map[string]*scraped{}}, nil
 }
 
 // instanceOf is what tells a target from the others in the label instance: its host and port, as Prometheus has it; with the path where

@@ -15,10 +15,11 @@ import (
 
 // scrapeTarget is one process that is scraped: its series are its own.
 type scrapeTarget struct {
-	http     *http.Client
-	url      string
-	name     string // in messages
-	instance string // the label that tells it from the others; "" where there are none
+	http      *http.Client
+	url       string
+	name      string // in messages
+	anonymous bool   // nothing is sent that says who asks
+	instance  string // the label that tells it from the others; "" where there are none
 
 	series   map[string]*scraped
 	replicas replicas
@@ -63,7 +64,7 @@ func (t *scrapeTarget) get(ctx context.Context, watched map[string]*watch) (*pag
 	}
 	defer resp.Body.Close()
 	p := &page{at: time.Now(), watched: watched, instance: t.instance}
-	if err := pageTrouble(resp); err != nil {
+	if err := pageTrouble(resp, t.anonymous); err != nil {
 		return nil, err
 	}
 	if err := readExposition(resp.Body, resp.Header.Get("Content-Type"), p.add); err != nil {
@@ -116,14 +117,16 @@ func (t *scrapeTarget) names() map[string]bool {
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // pageTrouble says why a reply is no metrics page.
-func pageTrouble(resp *http.Response) error {
+func pageTrouble(resp *http.Response, anonymous bool) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	got := fmt.Sprintf("HTTP %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return troublef(Unauthorized, "%s: check the token", got)
+		return troublef(Unauthorized, "%s: %w", got, refusedAs(anonymous, "check the token"))
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		return troublef(BackendDown, "%s", got)
+	case resp.StatusCode == http.StatusNotFound:
+		return troublef(BadQuery, "%s: %w", got, ErrNoPath)
 	case resp.StatusCode != http.StatusOK:
 		return troublef(BadQuery, "%s: there is no metrics page, check the path", got)
 	case strings.Contains(kind, "html"):

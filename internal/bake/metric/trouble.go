@@ -26,6 +26,22 @@ func troublef(class Trouble, format string, args ...any) error {
 	return &trouble{class, fmt.Errorf(format, args...)}
 }
 
+// What an error can be asked for (errors.Is) where its class does not say what to do about it.
+var (
+	ErrNoPath  = errors.New("there is nothing at this path, check url")
+	ErrNoToken = errors.New("no token is configured")
+)
+
+const checkToken = "check the token or the password, and what it may read"
+
+// refusedAs is what a refusal means: there was nothing to refuse where the block does not say who asks.
+func refusedAs(anonymous bool, otherwise string) error {
+	if anonymous {
+		return ErrNoToken
+	}
+	return errors.New(otherwise)
+}
+
 // queryError gives a query's failure its class; what is not classified is a backend that did not answer.
 func queryError(id string, err error) error {
 	var t *trouble
@@ -42,15 +58,16 @@ var (
 	victoriaLimit = lazyregexp.New(`-search\.max[A-Z]`)
 )
 
-// statusTrouble classifies a reply that is not 2xx. detail is the backend's own message, "" where it gave none.
-func statusTrouble(where string, status int, errorType, detail string) error {
+// statusTrouble classifies a reply that is not 2xx. anonymous: the block does not say who asks; detail is the backend's own message, ""
+// where it gave none.
+func statusTrouble(where string, anonymous bool, status int, errorType, detail string) error {
 	got := fmt.Sprintf("%s: HTTP %d %s", where, status, http.StatusText(status))
 	if detail = clean.Text(strings.TrimPrefix(detail, `invalid parameter "query": `)); detail != "" {
 		got += ": " + detail
 	}
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return troublef(Unauthorized, "%s: check the token or the password, and what it may read", got)
+		return troublef(Unauthorized, "%s: %w", got, refusedAs(anonymous, checkToken))
 	case errorType == "timeout" || errorType == "canceled" || errorType == "unavailable":
 		return troublef(BackendDown, "%s: the backend gave up on the query", got)
 	case (errorType == "execution" || errorType == "bad_data") && limitMessage.MatchString(detail), victoriaLimit.MatchString(detail):
@@ -58,7 +75,7 @@ func statusTrouble(where string, status int, errorType, detail string) error {
 	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || errorType == "bad_data" || errorType == "execution":
 		return troublef(BadQuery, "%s", got)
 	case status == http.StatusNotFound:
-		return troublef(BackendDown, "%s: no query API there, check url (without /api/v1)", got)
+		return troublef(BackendDown, "%s: %w (without /api/v1)", got, ErrNoPath)
 	}
 	return troublef(BackendDown, "%s", got)
 }

@@ -133,6 +133,9 @@ func (s *session) selects() error {
 		return usagef("there is nothing to check: the configuration has none of verify, diff and bake")
 	}
 	if has["bake"] && (s.mode != step.Alone || s.name == "bake") {
+		if err := s.versioned(); err != nil {
+			return err
+		}
 		if err := s.useSources(); err != nil {
 			return usageError{err}
 		}

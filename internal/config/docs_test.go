@@ -161,7 +161,7 @@ func mustLoadSource(t *testing.T, text string) {
 	if strings.HasPrefix(text, "sources:") {
 		text = "bake:\n  metrics:\n    - name: up\n      boolean: up{app=\"$service\"}\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
 	}
-	text = "version: 1\nservice: checkout\n" + text
+	text = "version: 1\nservice: checkout\nenvironment: production\n" + text
 	f := mustParse(t, text, exampleOptions())
 	for _, w := range f.Warnings {
 		t.Errorf("%s\n%s", w, text)

@@ -41,7 +41,8 @@ type File struct {
 	Warnings []Problem
 	// NotYet are the files and folders that a stage reads and that are not there: an earlier step of the pipeline may make them.
 	NotYet []Problem
-	// NeedsVersion is the first text that uses $version, and what is wrong with it where the release has no version; nil: there is none.
+	// NeedsVersion is the first text that needs $version where release is left out, and what is wrong with it unless what is deployed has a
+	// version; nil: there is none.
 	NeedsVersion *Problem
 
 	secretNames []string

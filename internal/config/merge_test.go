@@ -243,7 +243,11 @@ func TestNeedsVersion(t *testing.T) {
 	if p := mustParse(t, text, testOptions()).NeedsVersion; p == nil || !strings.HasPrefix(p.String(), "bakegate.yaml:5:33: bake.metrics[0].boolean: $version has no value") {
 		t.Errorf("got %v", p)
 	}
-	for _, other := range []string{text + "release: v1\n", strings.Replace(text, "$version", "$$version", 1), strings.Replace(text, "$version", "$service", 1)} {
+	ready := strings.Replace(text, "$version", "$service", 1) + "  ready-when: {version: build_info}\n"
+	if p := mustParse(t, ready, testOptions()).NeedsVersion; p == nil || p.Path != "bake.ready-when.version" {
+		t.Errorf("got %v", p)
+	}
+	for _, other := range []string{text + "release: v1\n", ready + "release: v1\n", strings.Replace(text, "$version", "$$version", 1), strings.Replace(text, "$version", "$service", 1)} {
 		if p := mustParse(t, other, testOptions()).NeedsVersion; p != nil {
 			t.Errorf("%s: got %v", other, p)
 		}

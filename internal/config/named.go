@@ -60,8 +60,7 @@ type template struct {
 	text string
 }
 
-// variables reports the texts that use a variable without a value: each query would fail, behind the deploy. $version may come from what
-// is deployed, which is not known here.
+// variables reports the texts that use a variable without a value: each query would fail, behind the deploy.
 func (v *validator) variables() {
 	for _, known := range []struct{ name, value string }{{"service", v.f.Service}, {"environment", v.f.Environment}} {
 		if known.value != "" || !v.fine(known.name) {
@@ -73,10 +72,19 @@ func (v *validator) variables() {
 			}
 		}
 	}
+	v.version()
+}
+
+// version keeps the first text that needs to know which version is deployed.
+func (v *validator) version() {
+	if v.f.Release != "" {
+		return
+	}
 	for _, t := range v.d.templates {
-		if v.f.NeedsVersion == nil && v.f.Release == "" && slices.Contains(metric.Names(t.text), "version") {
-			p := v.d.c.problem(t.n, t.path, "add release: or --release", "$version has no value: the release has no version, and no image tag stands in for it")
+		if t.path == "bake.ready-when.version" || slices.Contains(metric.Names(t.text), "version") {
+			p := v.d.c.problem(t.n, t.path, "add release: or --release", "$version has no value: neither a release nor an image's tag says what is deployed")
 			v.f.NeedsVersion = &p
+			return
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/bakegate/bakegate/internal/judge"
@@ -25,5 +26,9 @@ func TestEndedInViewOfAll(t *testing.T) {
 		if got := ended(judge.Judgement{Metric: "errors", Status: c.alone}, c.all); got.Status != c.want || got.Reason != c.reason {
 			t.Errorf("%s: got %s %s, want %s %s", name, got.Status, got.Reason, c.want, c.reason)
 		}
+	}
+	numbers := "errors 0.21% (5 of 2,388) against 0.37% before"
+	if got := ended(judge.Judgement{Metric: "errors", Status: unknown, Reason: judge.LowTraffic, Numbers: numbers}, judge.Verdict{Status: pass}); got.Status != pass || !strings.HasPrefix(got.Sentence, numbers+": over all") {
+		t.Errorf("a pass without its numbers: %+v", got)
 	}
 }

@@ -107,6 +107,7 @@ func (s *State) tellFail(j *Judgement, v verdict) {
 	t, m := v.worst, &v.worst.marks[v.onset]
 	c := t.sums.since(m.sums)
 	text := s.compared(j, t, c)
+	j.Numbers = text
 	j.Onset = m.at
 	j.BadBefore = t.badBefore()
 	d := m.at.Sub(s.start)
@@ -164,8 +165,8 @@ func (s *State) tellEnd(j *Judgement, out []outcome) {
 		}
 		c := tell.counts
 		c.bad = c.high // what counts against passing
-		text := s.compared(j, tell.test, c)
-		j.Sentence = text + ": " + s.because(j, tell, out)
+		j.Numbers = s.compared(j, tell.test, c)
+		j.Sentence = j.Numbers + ": " + s.because(j, tell, out)
 		if j.Status == Pass {
 			j.Criteria = allCriteria(out)
 		}

@@ -84,6 +84,7 @@ type Judgement struct {
 	Status    Status    `json:"status"`
 	Reason    string    `json:"reason,omitempty"`
 	Sentence  string    `json:"sentence"` // one sentence: the rates, the difference, its interval, the evidence, the onset
+	Numbers   string    `json:"-"`        // the part of a sentence that says what was seen and what was usual
 	Criteria  string    `json:"criteria"` // what decided: "limit 1%", "before the deploy"
 	Before    Rate      `json:"before,omitzero"`
 	After     Rate      `json:"after,omitzero"`

@@ -127,6 +127,20 @@ func passedBefore(rs []Record, deployID, digest string) bool {
 	})
 }
 
+// livesUntil is when a deploy that failed has gone: at the latest where the next one begins, whose own interval follows.
+func livesUntil(rs []Record, failed Record) time.Time {
+	end := failed.At.Add(undone)
+	if failed.Verdict == verdict.NameHold {
+		end = failed.At.Add(held)
+	}
+	for _, r := range rs {
+		if t := r.Deploy.Started; r.Kind == Started && t.After(failed.At) && t.Before(end) {
+			end = t
+		}
+	}
+	return end
+}
+
 // Of returns the started and the finished record of a deploy; zero where there is none.
 func Of(rs []Record, deployID string) (started, finished Record) {
 	for _, r := range rs {
@@ -153,8 +167,15 @@ func Newer(rs []Record, deployID string, t time.Time) (Record, bool) {
 	return Record{}, false
 }
 
+// undone is how long a deploy that failed may live on behind its verdict, until it is rolled back by what leaves no record; held, until a
+// person has decided.
+const (
+	undone = 15 * time.Minute
+	held   = time.Hour
+)
+
 // Disturbed lists the intervals of other deploys, from their start to their end: what the metrics did in them is no baseline. A deploy
-// that never finished counts for an hour.
+// that never finished counts for an hour; one that failed lives on for a while, or until the next deploy.
 func Disturbed(rs []Record, except string) []release.Deploy {
 	var out []release.Deploy
 	for _, r := range rs {
@@ -164,6 +185,9 @@ func Disturbed(rs []Record, except string) []release.Deploy {
 		end := r.Deploy.Started.Add(time.Hour)
 		if _, f := Of(rs, r.DeployID); f.DeployID != "" {
 			end = f.At
+			if f.Verdict.Failed() {
+				end = livesUntil(rs, f)
+			}
 		}
 		out = append(out, release.Deploy{Started: r.Deploy.Started, Finished: end, Source: "ledger"})
 	}

@@ -255,11 +255,16 @@ func TestQueries(t *testing.T) {
 		t.Error("nothing is newer than the newest")
 	}
 	d := Disturbed(rs, "c")
-	if len(d) != 2 || !d[0].Finished.Equal(at(5)) || !d[1].Finished.Equal(at(20)) {
+	if len(d) != 2 || !d[0].Finished.Equal(at(5)) || !d[1].Finished.Equal(at(30)) { // b was rolled back when c began, at the latest
 		t.Errorf("Disturbed = %v", d)
 	}
 	if d = Disturbed(rs, ""); len(d) != 3 || !d[2].Finished.Equal(at(30).Add(time.Hour)) {
 		t.Errorf("a deploy without an end: %v", d)
+	}
+	for v, want := range map[verdict.Name]time.Duration{verdict.NameRollback: 15 * time.Minute, verdict.NameHold: time.Hour, verdict.NamePass: 0, verdict.NameInconclusive: 0} {
+		if d = Disturbed([]Record{started("a", 1), finished("a", 5, v)}, ""); !d[0].Finished.Equal(at(5).Add(want)) {
+			t.Errorf("%s: %v, want %s more", v, d, want)
+		}
 	}
 }
 

@@ -23,7 +23,9 @@ func Do(ctx context.Context, p Plan) Result {
 	r := &run{Plan: p, deployed: p.Deployed, findings: p.Earlier.Findings, images: p.Earlier.Images, end: verdict.Ending{Kind: verdict.NamePass}}
 	r.log(record.TypePlan, p.Record)
 	r.log(record.TypeAttempt, p.Attempt)
-	r.log(record.TypeDeploy, r.Deploy)
+	if r.Deploy != (release.Deploy{}) { // else nothing is known of it, and nothing need wait for the disk
+		r.log(record.TypeDeploy, r.Deploy)
+	}
 	if r.ask(ctx) && r.warm(ctx) && r.open(ctx) && r.deploy(ctx) {
 		r.confirm(ctx, false)
 		r.bake(ctx)

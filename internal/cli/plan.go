@@ -65,7 +65,10 @@ func (a *app) load(ctx context.Context, o *options) (*loaded, error) {
 
 // file loads the configuration: the file with the flags over it, or the flags alone.
 func (a *app) file(o *options) (*config.File, error) {
-	opt := config.Options{Getenv: a.env.lookup, Environ: a.env.names(), Environment: o.environment, Readable: files.Readable}
+	opt := config.Options{Getenv: a.env.lookup, Environ: a.env.names(), Environment: o.environment}
+	if !o.deployed {
+		opt.Readable = files.Readable
+	}
 	path := o.config
 	if path == "" {
 		if _, err := os.Stat(defaultConfig); err == nil {

@@ -58,6 +58,7 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 		}
 	}
 	o.warms = mode == step.Begin || mode == step.Finish || len(o.command) > 0
+	o.deployed = mode == step.Finish
 	l, err := a.load(ctx, o)
 	if ctx.Err() != nil {
 		return a.report(verdict.NameAborted, errors.New("the run was cancelled before it began"))

@@ -21,11 +21,11 @@ type decoder struct {
 	// resolved is the text of every scalar that was read; hidden are those of Secret fields.
 	resolved  map[*node]string
 	hidden    map[*node]bool
-	overlays  []string // the names of the overlays
-	readable  func(path string, folder bool) error
-	templates []template // the texts with variables, as they were read
-	notYet    []Problem
-	dir       string // of the file: relative paths start there
+	overlays  []string                             // the names of the overlays
+	dir       string                               // of the file: relative paths start there
+	readable  func(path string, folder bool) error // Options.Readable
+	notYet    []Problem                            // File.NotYet
+	templates []template                           // the texts with variables, as they were read
 }
 
 // errReported is what a choice's decode returns once its problems are with the collector. errLint ends a Choose that must not build.

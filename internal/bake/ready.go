@@ -124,7 +124,7 @@ func (b *bake) wanted(r ReadyWhen) string {
 // ready asks once. A backend that fails is not a version that serves.
 func (b *bake) ready(ctx context.Context, r ReadyWhen) (ok bool, why string) {
 	if r.Version != "" && b.Vars["version"] == "" {
-		return false, "the version that is deployed is not known (--version)"
+		return false, "the version that is deployed is not known (--release)"
 	}
 	alive, err := b.askReady(ctx, b.source(r.From), r)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/bake"
@@ -115,8 +116,11 @@ func (l *loaded) doing() [][2]string {
 // unwise lists what works and will hurt one day.
 func (l *loaded) unwise() []string {
 	var out []string
-	for _, w := range l.file.Warnings {
+	for _, w := range slices.Concat(l.file.Warnings, l.file.NotYet) {
 		out = append(out, w.String())
+	}
+	if err := l.versioned(); err != nil {
+		out = append(out, err.Error())
 	}
 	f := l.file
 	switch {

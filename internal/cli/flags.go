@@ -29,6 +29,7 @@ type options struct {
 	offline                       bool     // ask nobody
 	allowCommands                 bool     // sources of diff may run programs
 	warms                         bool     // this command samples before the deploy, or goes on with what begin sampled
+	deployed                      bool     // the deploy is behind this command: it goes on with the files that are there
 	set                           map[string]bool
 }
 

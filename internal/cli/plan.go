@@ -15,6 +15,7 @@ import (
 	"github.com/bakegate/bakegate/internal/ci"
 	"github.com/bakegate/bakegate/internal/config"
 	"github.com/bakegate/bakegate/internal/diff/source"
+	"github.com/bakegate/bakegate/internal/files"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/registry"
 	"github.com/bakegate/bakegate/internal/release"
@@ -65,6 +66,9 @@ func (a *app) load(ctx context.Context, o *options) (*loaded, error) {
 // file loads the configuration: the file with the flags over it, or the flags alone.
 func (a *app) file(o *options) (*config.File, error) {
 	opt := config.Options{Getenv: a.env.lookup, Environ: a.env.names(), Environment: o.environment}
+	if !o.deployed {
+		opt.Readable = files.Readable
+	}
 	path := o.config
 	if path == "" {
 		if _, err := os.Stat(defaultConfig); err == nil {
@@ -361,6 +365,14 @@ func (l *loaded) describe() release.Release {
 		r.Run.ID = absolute(l.o.out)
 	}
 	return r
+}
+
+// versioned refuses a bake that asks for $version where nothing says which version is deployed.
+func (l *loaded) versioned() error {
+	if p := l.file.NeedsVersion; p != nil && l.release.Version == "" {
+		return usagef("%s", p)
+	}
+	return nil
 }
 
 func tagOf(ref string) string {

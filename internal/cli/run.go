@@ -58,6 +58,7 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 		}
 	}
 	o.warms = mode == step.Begin || mode == step.Finish || len(o.command) > 0
+	o.deployed = mode == step.Finish
 	l, err := a.load(ctx, o)
 	if ctx.Err() != nil {
 		return a.report(verdict.NameAborted, errors.New("the run was cancelled before it began"))
@@ -134,6 +135,9 @@ func (s *session) selects() error {
 		return usagef("there is nothing to check: the configuration has none of verify, diff and bake")
 	}
 	if has["bake"] && (s.mode != step.Alone || s.name == "bake") {
+		if err := s.versioned(); err != nil {
+			return err
+		}
 		if err := s.useSources(); err != nil {
 			return usageError{err}
 		}

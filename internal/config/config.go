@@ -2,7 +2,7 @@
 // file:line:col, what was got, what was wanted, and what was probably meant.
 //
 // The types are those of the stages: their struct tags name the keys, a choice (bake.Spec, mark.Spec, source.Spec, record.Spec)
-// builds its extension, and nothing here does I/O but Load, which reads the one file.
+// builds its extension, and nothing here does I/O but Load, which reads the one file, and what Options.Readable looks for.
 package config
 
 import (
@@ -39,6 +39,11 @@ type File struct {
 	Overlays []string
 	// Warnings are worth reading and change nothing.
 	Warnings []Problem
+	// NotYet are the files and folders that a stage reads and that are not there: an earlier step of the pipeline may make them.
+	NotYet []Problem
+	// NeedsVersion is the first text that needs $version where release is left out, and what is wrong with it unless what is deployed has a
+	// version; nil: there is none.
+	NeedsVersion *Problem
 
 	secretNames []string
 	digest      string
@@ -108,6 +113,9 @@ type Options struct {
 	Environ []string                    // names of the variables that are set, to suggest one
 	// Environment is the environment's name from --environment; "" for the one in the file.
 	Environment string
+	// Readable says why a file, or a folder where that is allowed too, can't be read, without its path. nil: nothing looks for the files
+	// that the configuration names.
+	Readable func(path string, folder bool) error
 	// Set are values from flags. They beat the file and its overlays; with them the file may be empty.
 	Set []Override
 }
@@ -180,7 +188,8 @@ func Parse(name string, data []byte, opt Options) (*File, error) {
 		return nil, err
 	}
 	tidy(c.warnings)
-	f.Dir, f.Warnings, f.secretNames = d.dir, c.warnings, d.env.secretNames()
+	tidy(d.notYet)
+	f.Dir, f.Warnings, f.NotYet, f.secretNames = d.dir, c.warnings, d.notYet, d.env.secretNames()
 	f.digest = d.digest(f, root)
 	return f, nil
 }
@@ -193,7 +202,7 @@ func newDecoder(c *collector, opt Options) *decoder {
 		getenv = func(string) (string, bool) { return "", false }
 	}
 	return &decoder{
-		c: c, resolved: map[*node]string{}, hidden: map[*node]bool{},
+		c: c, readable: opt.Readable, resolved: map[*node]string{}, hidden: map[*node]bool{},
 		env: &variables{getenv: getenv, names: opt.Environ, secrets: map[string]bool{}, values: map[string]string{}},
 	}
 }

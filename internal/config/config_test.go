@@ -128,6 +128,12 @@ func testOptions() Options {
 	return Options{
 		Getenv:  func(k string) (string, bool) { v, ok := environment[k]; return v, ok },
 		Environ: slices.Sorted(maps.Keys(environment)),
+		Readable: func(path string, folder bool) error {
+			if strings.HasPrefix(filepath.Base(path), "nope") || strings.Contains(path, "BEGIN") {
+				return errors.New("there is no such file")
+			}
+			return nil
+		},
 	}
 }
 

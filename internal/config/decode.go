@@ -19,10 +19,13 @@ type decoder struct {
 	// variables. Nothing is required, resolved, built or checked.
 	lint bool
 	// resolved is the text of every scalar that was read; hidden are those of Secret fields.
-	resolved map[*node]string
-	hidden   map[*node]bool
-	overlays []string // the names of the overlays
-	dir      string   // of the file: relative paths start there
+	resolved  map[*node]string
+	hidden    map[*node]bool
+	overlays  []string                             // the names of the overlays
+	dir       string                               // of the file: relative paths start there
+	readable  func(path string, folder bool) error // Options.Readable
+	notYet    []Problem                            // File.NotYet
+	templates []template                           // the texts with variables, as they were read
 }
 
 // errReported is what a choice's decode returns once its problems are with the collector. errLint ends a Choose that must not build.
@@ -46,6 +49,7 @@ func (d *decoder) value(n *node, v reflect.Value, path string) {
 	}
 	before := d.c.count
 	d.kind(n, v, path)
+	d.files(n, v, path)
 	d.place(v)
 	d.check(n, v, path, before)
 }

@@ -161,7 +161,7 @@ func mustLoadSource(t *testing.T, text string) {
 	if !strings.Contains(text, "\n  metrics:") {
 		text = strings.TrimRight(text, "\n") + "\n  metrics:\n    - name: up\n      boolean: up{app=\"$service\"}\n"
 	}
-	text = "version: 1\nservice: checkout\n" + text
+	text = "version: 1\nservice: checkout\nenvironment: production\n" + text
 	f := mustParse(t, text, exampleOptions())
 	for _, w := range f.Warnings {
 		t.Errorf("%s\n%s", w, text)

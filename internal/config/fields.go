@@ -3,13 +3,14 @@ package config
 import (
 	"encoding"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/httpx"
 )
 
-// A type takes part in the configuration through struct tags (`yaml:"name"`, `yaml:"name,required"`) and these methods.
+// A type takes part in the configuration through struct tags (`yaml:"name"`, `yaml:"name,required,file"`) and these methods.
 type (
 	// chooser is written as a mapping of exactly one key, which says what the value is; see bake.Spec.
 	chooser interface {
@@ -36,10 +37,13 @@ var (
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// field is a key that a struct has.
+// field is a key that a struct has. Its value, or each of a list, may be the path of a file: one that must be there when the
+// configuration is read, or one (or a folder) that an earlier step of the pipeline may make.
 type field struct {
 	name     string
 	required bool
+	file     bool
+	input    bool
 	index    []int
 	typ      reflect.Type
 }
@@ -57,7 +61,8 @@ func fieldsOf(t reflect.Type) []field {
 				fs = append(fs, inner)
 			}
 		case name != "" && name != "-" && f.IsExported():
-			fs = append(fs, field{name: name, required: options == "required", index: []int{i}, typ: f.Type})
+			has := func(option string) bool { return slices.Contains(strings.Split(options, ","), option) }
+			fs = append(fs, field{name: name, required: has("required"), file: has("file"), input: has("input"), index: []int{i}, typ: f.Type})
 		}
 	}
 	return fs

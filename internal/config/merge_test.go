@@ -203,9 +203,54 @@ func TestWarnings(t *testing.T) {
 	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0].String(), "bakegate.yaml:4:14: verify.images[0].image: ") || !strings.Contains(f.Warnings[0].Message, "latest is a moving tag") {
 		t.Errorf("got %v", f.Warnings)
 	}
-	f = mustParse(t, "version: 1\nbake:\n  sources: {p: {prometheus: {url: https://a.example}}}\n  metrics: [{name: up, boolean: 'up{app=\"$service\"}'}]\n", testOptions())
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0].Message, "$service") {
-		t.Errorf("got %v", f.Warnings)
+}
+
+// What an earlier step makes need not be there yet; what is no path is not looked for.
+func TestNotYet(t *testing.T) {
+	for text, want := range map[string]string{
+		"diff: {target: {path: nope}, previous: {path: there}}\n":                                                                     `bakegate.yaml:2:23: diff.target.path: "nope": there is no such file`,
+		"diff: {target: {path: there}, previous: {path: {path: nope/a}}}\n":                                                           "",
+		"diff: {target: {path: there}, previous: {path: {path: nope}}}\n":                                                             `bakegate.yaml:2:55: diff.previous.path.path: "nope"`,
+		"diff: {target: {kustomize: nope}, previous: {kustomize: {path: there, root: nope2}}}\n":                                      `:2:28: diff.target.kustomize: "nope"` + "\n" + `:2:77: diff.previous.kustomize.root: "nope2"`,
+		"diff: {target: {helm: {chart: a, values: [b, nope]}}, previous: {git: 'main:nope'}}\n":                                       `:2:46: diff.target.helm.values[1]: "nope"`,
+		"diff: {target: {path: a}, previous: {path: b}, conftest: {policy: [nope], data: [a, b]}}\n":                                  `:2:68: diff.conftest.policy[0]: "nope"`,
+		"diff: {target: {path: a}, previous: {path: b}, policies: {path: nope}}\nenvironments: {b: {diff: {target: {path: nope}}}}\n": `:2:65: diff.policies.path: "nope"`,
+	} {
+		f := mustParse(t, "version: 1\n"+text, testOptions())
+		wants := strings.Split(want, "\n")
+		if want == "" {
+			wants = nil
+		}
+		if len(f.NotYet) != len(wants) || len(f.Warnings) > 0 {
+			t.Errorf("%s: got %v, %v", text, f.NotYet, f.Warnings)
+			continue
+		}
+		for i, w := range wants {
+			if !strings.Contains(f.NotYet[i].String(), w) {
+				t.Errorf("%s: got %s, want %s", text, f.NotYet[i], w)
+			}
+		}
+		opt := testOptions()
+		opt.Readable = nil
+		if f := mustParse(t, "version: 1\n"+text, opt); f.NotYet != nil {
+			t.Errorf("nobody looks, and got %v", f.NotYet)
+		}
+	}
+}
+
+func TestNeedsVersion(t *testing.T) {
+	const text = "version: 1\nservice: a\nbake:\n  sources: {p: {prometheus: {url: https://a.example}}}\n  metrics: [{name: up, boolean: 'up{v=\"$version\"}'}]\n"
+	if p := mustParse(t, text, testOptions()).NeedsVersion; p == nil || !strings.HasPrefix(p.String(), "bakegate.yaml:5:33: bake.metrics[0].boolean: $version has no value") {
+		t.Errorf("got %v", p)
+	}
+	ready := strings.Replace(text, "$version", "$service", 1) + "  ready-when: {version: build_info}\n"
+	if p := mustParse(t, ready, testOptions()).NeedsVersion; p == nil || p.Path != "bake.ready-when.version" {
+		t.Errorf("got %v", p)
+	}
+	for _, other := range []string{text + "release: v1\n", ready + "release: v1\n", strings.Replace(text, "$version", "$$version", 1), strings.Replace(text, "$version", "$service", 1)} {
+		if p := mustParse(t, other, testOptions()).NeedsVersion; p != nil {
+			t.Errorf("%s: got %v", other, p)
+		}
 	}
 }
 

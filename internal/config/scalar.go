@@ -30,6 +30,9 @@ func (d *decoder) scalar(n *node, v reflect.Value, path string) {
 		return
 	}
 	d.resolved[n] = text
+	if u == query && !d.lint {
+		d.templates = append(d.templates, template{n, path, text})
+	}
 	shown := n.value
 	if err := setScalar(v, text, text == shown || n.flag != ""); err != nil {
 		d.c.add(n, path, err.hint, "%s", d.rejected(n, t, text, err))

@@ -79,6 +79,7 @@ func (v *validator) file() {
 	v.verify()
 	v.diff()
 	v.bake()
+	v.variables()
 	v.registries()
 	v.on()
 }

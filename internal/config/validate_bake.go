@@ -211,6 +211,9 @@ func (v *validator) together(path, kind string, m *bake.Metric, src metric.Sourc
 	if m.Critical && (m.DryRun || m.Upstream) {
 		v.at(path+".critical", "remove one of them", "a metric without effect is not critical")
 	}
+	if kind == "gauge" && src != nil && src.Traits().Boolean {
+		v.at(path+".gauge", "write boolean:", "this source says yes or no: boolean is the only kind that it has")
+	}
 	v.by(path, kind, m, src)
 	v.control(path, kind, m, src)
 }
@@ -288,9 +291,6 @@ func (v *validator) query(path, key string, kind metric.Kind, text bake.Text, sr
 	if strings.TrimSpace(string(text)) == "" {
 		v.at(at, "", "the query is empty")
 		return
-	}
-	if strings.Contains(string(text), "$service") && v.f.Service == "" && v.fine("service") {
-		v.warn(at, "add service: or --service", "the query uses $service, which is not set in the file")
 	}
 	if src == nil {
 		return

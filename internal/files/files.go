@@ -68,6 +68,35 @@ func Open(dir, p string, exclude []string, l Limits) (*Tree, error) {
 	return t, nil
 }
 
+// Readable says why a file, or a folder where that will do, can't be read, without its path. What is no file on a disk is not opened: a pipe
+// would wait for its other end.
+func Readable(path string, folder bool) error {
+	fi, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && folder:
+		return errors.New("there is no such file or folder")
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such file")
+	case err == nil && fi.IsDir() && !folder:
+		return errors.New("it is a folder, want a file")
+	case err == nil && (fi.IsDir() || fi.Mode().IsRegular()):
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			_ = f.Close()
+		}
+	}
+	return WithoutPath(err)
+}
+
+// WithoutPath is an error of the file system without the path, which the caller names as people wrote it.
+func WithoutPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
 // Close closes it.
 func (t *Tree) Close() { _ = t.root.Close() }
 
@@ -115,14 +144,11 @@ func (t *Tree) Only() (name string, data []byte, err error) {
 
 // wrap adds to an error of the file system the name of the file, and what to do.
 func (t *Tree) wrap(rel string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
+	err = WithoutPath(err)
 	at := t.at(rel)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && rel == "":
-		return fmt.Errorf("%s: there is no such file or directory: %w (paths are relative to the configuration file)", at, err)
+		return fmt.Errorf("%s: %w (paths are relative to the configuration file)", at, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: the link points to nothing: mend it, or list it under exclude: %w", at, err)
 	case strings.Contains(err.Error(), "escapes"):

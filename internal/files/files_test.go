@@ -1,9 +1,49 @@
 package files
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+func TestReadable(t *testing.T) {
+	dir := t.TempDir()
+	file, folder, link := filepath.Join(dir, "file"), filepath.Join(dir, "folder"), filepath.Join(dir, "link")
+	for _, err := range []error{os.WriteFile(file, nil, 0o600), os.Mkdir(folder, 0o700), os.Symlink("nothing", link)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		path   string
+		folder bool
+		want   string
+	}{
+		{path: file},
+		{path: file, folder: true},
+		{path: folder, folder: true},
+		{path: folder, want: "it is a folder, want a file"},
+		{path: os.DevNull},
+		{path: link, want: "there is no such file"},
+		{path: filepath.Join(dir, "none"), folder: true, want: "there is no such file or folder"},
+		{path: filepath.Join(file, "below"), want: "not a directory"},
+	} {
+		err := Readable(tt.path, tt.folder)
+		if (tt.want == "") != (err == nil) || err != nil && err.Error() != tt.want {
+			t.Errorf("%s, folder %t: got %v, want %q", tt.path, tt.folder, err, tt.want)
+		}
+	}
+	if os.Getuid() == 0 {
+		return // root reads everything
+	}
+	if err := os.Chmod(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := Readable(file, false); err == nil || err.Error() != "permission denied" {
+		t.Errorf("got %v", err)
+	}
+}
 
 func TestExcluded(t *testing.T) {
 	for _, tt := range []struct {

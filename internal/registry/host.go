@@ -18,7 +18,7 @@ const DefaultAtOnce = 8
 
 // Host is how one registry is talked to. The zero value is good.
 type Host struct {
-	CA         string       `yaml:"ca"`          // PEM file with certificate authorities to trust beside the system's
+	CA         string       `yaml:"ca,file"`     // PEM file with certificate authorities to trust beside the system's
 	PlainHTTP  bool         `yaml:"plain-http"`  // it has no TLS
 	Insecure   bool         `yaml:"insecure"`    // its certificate is not verified
 	Mirrors    []string     `yaml:"mirrors"`     // host[:port][/prefix] that are asked first, in this order

@@ -17,7 +17,7 @@ type matched struct {
 }
 
 // Traits implements Source.
-func (*matched) Traits() Traits { return Traits{} }
+func (*matched) Traits() Traits { return Traits{Boolean: true} }
 
 // Check implements Source.
 func (*matched) Check(q Query) error {

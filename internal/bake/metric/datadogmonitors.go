@@ -36,7 +36,7 @@ func newDatadogMonitors(o DatadogAccount) (*datadogMonitors, error) {
 }
 
 // Traits implements Source.
-func (d *datadogMonitors) Traits() Traits { return Traits{} }
+func (d *datadogMonitors) Traits() Traits { return Traits{Boolean: true} }
 
 // Check implements Source.
 func (d *datadogMonitors) Check(q Query) error {

@@ -92,6 +92,8 @@ type Traits struct {
 	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
 	// empty one.
 	Zeros bool
+	// Boolean is true for a source that says 1 or 0 and has nothing else.
+	Boolean bool
 }
 
 // Trouble classifies why a query has no answer. Each is a reason of its own, none is data, none is a verdict.

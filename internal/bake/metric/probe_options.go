@@ -185,7 +185,7 @@ func (p ProbeSpec) prober() (pr prober, field string, err error) {
 type probeRemote struct {
 	URL      string                  `yaml:"url,required"`
 	Headers  map[string]httpx.Secret `yaml:"headers"` // secrets, sent to this host alone
-	CA       string                  `yaml:"ca"`
+	CA       string                  `yaml:"ca,file"`
 	Insecure bool                    `yaml:"insecure"`
 }
 

@@ -53,6 +53,17 @@ func pieces(s string) []piece {
 	return out
 }
 
+// Names are the variables that stand in a text, each once.
+func Names(text string) []string {
+	var names []string
+	for _, p := range pieces(text) {
+		if p.variable && !slices.Contains(names, p.text) {
+			names = append(names, p.text)
+		}
+	}
+	return names
+}
+
 // identifier returns the identifier that s begins with, "" if there is none.
 func identifier(s string) string {
 	for i := 0; i < len(s); i++ {

@@ -35,17 +35,17 @@ type Target struct {
 
 // ConftestOptions is the block `conftest:`.
 type ConftestOptions struct {
-	Policy        []string      `yaml:"policy,required"` // files and folders of Rego
-	Data          []string      `yaml:"data"`            // files and folders that the policies read
-	Namespaces    []string      `yaml:"namespaces"`      // of the policies that are asked; default: main
+	Policy        []string      `yaml:"policy,required,input"` // files and folders of Rego
+	Data          []string      `yaml:"data,input"`            // files and folders that the policies read
+	Namespaces    []string      `yaml:"namespaces"`            // of the policies that are asked; default: main
 	AllNamespaces bool          `yaml:"all-namespaces"`
 	Timeout       time.Duration `yaml:"timeout"` // default 1m
 }
 
 // KyvernoOptions is the block `kyverno:`.
 type KyvernoOptions struct {
-	Policies []string      `yaml:"policies,required"` // files and folders of policies
-	Timeout  time.Duration `yaml:"timeout"`           // default 1m
+	Policies []string      `yaml:"policies,required,input"` // files and folders of policies
+	Timeout  time.Duration `yaml:"timeout"`                 // default 1m
 }
 
 // Run asks conftest about every object.

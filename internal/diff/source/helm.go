@@ -22,11 +22,11 @@ import (
 
 // HelmOptions is the block `helm:`: what a chart on the disk renders to, by the helm that is installed. Written as a scalar it is Chart.
 type HelmOptions struct {
-	Chart     string            `yaml:"chart,required"` // the chart's folder, with its dependencies in charts/
-	Values    []string          `yaml:"values"`         // files, the last wins
-	Set       map[string]string `yaml:"set"`            // single values: image.tag: v2
-	Release   string            `yaml:"release"`        // default: the name of the chart's folder
-	Namespace string            `yaml:"namespace"`      // default: default
+	Chart     string            `yaml:"chart,required,input"` // the chart's folder, with its dependencies in charts/
+	Values    []string          `yaml:"values,input"`         // files, the last wins
+	Set       map[string]string `yaml:"set"`                  // single values: image.tag: v2
+	Release   string            `yaml:"release"`              // default: the name of the chart's folder
+	Namespace string            `yaml:"namespace"`            // default: default
 	// KubeVersion and APIVersions are what the chart is told of the cluster, which is not asked. Default: those that helm was built with.
 	KubeVersion string        `yaml:"kube-version"`
 	APIVersions []string      `yaml:"api-versions"`
@@ -145,11 +145,11 @@ func (s *helmSource) chart(ctx context.Context) (string, error) {
 	}
 	dir, err := os.OpenRoot(root)
 	if err != nil {
-		return "", fmt.Errorf("%s: want a chart's folder: %w", clean.Text(s.Chart), pathError(err))
+		return "", fmt.Errorf("%s: want a chart's folder: %w", clean.Text(s.Chart), files.WithoutPath(err))
 	}
 	defer dir.Close()
 	if _, err := dir.Stat(filepath.Join(filepath.FromSlash(rel), "Chart.yaml")); err != nil {
-		return "", fmt.Errorf("%s: want a chart's folder, which has a Chart.yaml: %w", clean.Text(s.Chart), pathError(err))
+		return "", fmt.Errorf("%s: want a chart's folder, which has a Chart.yaml: %w", clean.Text(s.Chart), files.WithoutPath(err))
 	}
 	l := &linkCheck{ctx: ctx, root: dir, left: s.limits.entries, name: clean.Text(s.Chart)}
 	if err := l.folder(filepath.FromSlash(rel), 0); err != nil {
@@ -172,7 +172,7 @@ func (s *helmSource) args(chart string) ([]string, error) {
 		}
 		switch fi, err := os.Stat(p); {
 		case err != nil:
-			return nil, fmt.Errorf("%s: want a file with values: %w (paths are relative to the configuration file)", clean.Text(v), pathError(err))
+			return nil, fmt.Errorf("%s: want a file with values: %w (paths are relative to the configuration file)", clean.Text(v), files.WithoutPath(err))
 		case !fi.Mode().IsRegular() || fi.Size() > s.limits.file:
 			return nil, fmt.Errorf("%s: want a file of at most %d bytes", clean.Text(v), s.limits.file)
 		}

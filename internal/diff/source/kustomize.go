@@ -15,13 +15,14 @@ import (
 
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/diff"
+	"github.com/bakegate/bakegate/internal/files"
 )
 
 // KustomizeOptions is the block `kustomize:`: what a folder of Kustomize renders to. Written as a scalar it is Path.
 type KustomizeOptions struct {
-	Path string `yaml:"path,required"` // the folder with kustomization.yaml
+	Path string `yaml:"path,required,input"` // the folder with kustomization.yaml
 	// Root is the folder that holds Path and all that it refers to: nothing outside of it is read. Default: the configuration's folder.
-	Root string `yaml:"root"`
+	Root string `yaml:"root,input"`
 	// Timeout ends a rendering; default 1m. Kustomize needs the square of the number of objects: some seconds for a thousand.
 	Timeout time.Duration `yaml:"timeout"`
 }
@@ -76,7 +77,7 @@ func (s *kustomizeSource) Snapshot(ctx context.Context) (diff.Tree, error) {
 	}
 	dir, err := os.OpenRoot(root)
 	if err != nil {
-		return t, fmt.Errorf("kustomize: %s: %w", clean.Text(s.Path), pathError(err))
+		return t, fmt.Errorf("kustomize: %s: %w", clean.Text(s.Path), files.WithoutPath(err))
 	}
 	defer dir.Close()
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)

@@ -74,7 +74,7 @@ func (f *kustomizeFiles) resolve(p string) (rel string, fi fs.FileInfo, err erro
 		return "", nil, fs.ErrNotExist
 	}
 	fi, err = f.root.Lstat(filepath.FromSlash(orWord(rel, ".")))
-	return rel, fi, pathError(err)
+	return rel, fi, files.WithoutPath(err)
 }
 
 func (f *kustomizeFiles) lookup(p string) (item, error) {
@@ -84,26 +84,17 @@ func (f *kustomizeFiles) lookup(p string) (item, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return item{}, nil
 	case err != nil:
-		return item{}, pathError(err)
+		return item{}, files.WithoutPath(err)
 	case fi.IsDir():
 		return item{kind: itemFolder}, nil
 	case fi.Mode()&fs.ModeSymlink == 0:
 		return item{kind: itemFile}, nil
 	}
 	target, err := f.root.Readlink(name)
-	return item{kind: itemLink, target: filepath.ToSlash(target)}, pathError(err)
+	return item{kind: itemLink, target: filepath.ToSlash(target)}, files.WithoutPath(err)
 }
 
 var errLeavesRoot = errors.New("the link leaves the folder that may be read, or leads in a circle: replace it with the file")
-
-// pathError is an error of the file system without the path, which is told elsewhere.
-func pathError(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
 
 // CleanedAbs implements filesys.FileSystem.
 func (f *kustomizeFiles) CleanedAbs(p string) (filesys.ConfirmedDir, string, error) {
@@ -158,12 +149,12 @@ func (f *kustomizeFiles) read(p string) (rel string, data []byte, err error) {
 	}
 	file, err := f.root.Open(filepath.FromSlash(rel))
 	if err != nil {
-		return "", nil, fmt.Errorf("'%s': %w", f.asked(p), pathError(err))
+		return "", nil, fmt.Errorf("'%s': %w", f.asked(p), files.WithoutPath(err))
 	}
 	defer file.Close()
 	data, err = io.ReadAll(io.LimitReader(file, f.bounds.file))
 	if err != nil {
-		return "", nil, f.refuse(fmt.Errorf("%s: %w", at, pathError(err)))
+		return "", nil, f.refuse(fmt.Errorf("%s: %w", at, files.WithoutPath(err)))
 	}
 	f.last = rel
 	if f.bytes += int64(len(data)); f.bytes > f.bounds.total {

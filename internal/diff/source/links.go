@@ -27,12 +27,12 @@ func (l *linkCheck) folder(rel string, depth int) error {
 	}
 	d, err := l.root.Open(rel)
 	if err != nil {
-		return fmt.Errorf("%s: %w", clean.Text(rel), pathError(err))
+		return fmt.Errorf("%s: %w", clean.Text(rel), files.WithoutPath(err))
 	}
 	defer d.Close()
 	entries, err := d.ReadDir(l.left + 1)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: %w", clean.Text(rel), pathError(err))
+		return fmt.Errorf("%s: %w", clean.Text(rel), files.WithoutPath(err))
 	}
 	if l.left -= len(entries); l.left < 0 || depth > 50 {
 		return fmt.Errorf("%s: it has more files or folders than a chart", l.name)

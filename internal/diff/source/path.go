@@ -12,7 +12,7 @@ import (
 
 // PathOptions is the block `path:`. Written as a scalar it is Path.
 type PathOptions struct {
-	Path string `yaml:"path,required"` // a file, or a directory that is read with everything below
+	Path string `yaml:"path,required,input"` // a file, or a directory that is read with everything below
 	// Exclude are globs of what is not read: NAME or *.NAME at any depth, or a path below Path; ** is any number of folders.
 	Exclude []string `yaml:"exclude"`
 }

@@ -16,7 +16,7 @@ type ECSOptions struct {
 	Cluster        string `yaml:"cluster"` // name or ARN; default: ECS's default cluster
 	Service        string `yaml:"service"` // name or ARN
 	Region         string `yaml:"region"`  // default: the job's own
-	TaskDefinition string `yaml:"task-definition"`
+	TaskDefinition string `yaml:"task-definition,input"`
 }
 
 // tasks is what is asked of ECS.

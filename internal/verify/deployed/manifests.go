@@ -13,7 +13,7 @@ import (
 
 // ManifestOptions is the block `manifests:`. Written as a scalar it is Path.
 type ManifestOptions struct {
-	Path string `yaml:"path,required"` // a file, or a directory that is read with everything below: rendered Kubernetes objects
+	Path string `yaml:"path,required,input"` // a file, or a directory that is read with everything below: rendered Kubernetes objects
 	// Exclude are globs of what is not read: NAME or *.NAME at any depth, or a path below Path; ** is any number of folders.
 	Exclude []string `yaml:"exclude"`
 }

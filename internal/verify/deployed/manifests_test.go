@@ -262,8 +262,8 @@ func TestManifestFolders(t *testing.T) {
 		{"absolute", nil, "the link leaves the configuration's folder"},
 		{"loop", nil, "the link leads back to a folder that it is in"},
 		{"dangling", nil, "the link points to nothing"},
-		{"nowhere", nil, "there is no such file or directory"},
-		{"../nowhere", nil, "there is no such file or directory"},
+		{"nowhere", nil, "nowhere: no such file or directory (paths"},
+		{"../nowhere", nil, "nowhere: no such file or directory (paths"},
 	} {
 		t.Run(tt.path+strings.Join(tt.exclude, ","), func(t *testing.T) {
 			st, err := readManifests(t, dir, ManifestOptions{Path: tt.path, Exclude: tt.exclude})

@@ -18,14 +18,14 @@ type Subject struct {
 
 // Signer is who must have signed. Exactly one of Key, Keys and Keyless is set.
 type Signer struct {
-	Key  string   `yaml:"key"`  // a public key: a file (PEM, DER, or DER in base64 as KMS tools print it), or the PEM text itself
-	Keys []string `yaml:"keys"` // several of them; any one is enough
+	Key  string   `yaml:"key,file"`  // a public key: a file (PEM, DER, or DER in base64 as KMS tools print it), or the PEM text itself
+	Keys []string `yaml:"keys,file"` // several of them; any one is enough
 	// HashAlgorithm is what the key signs a hash of: sha256, sha384 or sha512. Empty: whatever cosign takes for a key of this type.
 	HashAlgorithm string   `yaml:"hash-algorithm"`
 	Keyless       *Keyless `yaml:"keyless"`
 	// TrustedRoot is a file with one or more trusted roots of Sigstore (trusted_root.json, or what `gh attestation trusted-root` prints);
 	// default: the public good instance, through TUF. Each root is tried by itself: a certificate of one never counts with the log of another.
-	TrustedRoot string `yaml:"trusted-root"`
+	TrustedRoot string `yaml:"trusted-root,file"`
 	TUF         *TUF   `yaml:"tuf"` // a Sigstore of one's own, through its TUF repository
 	// IgnoreTlog drops the transparency log's proof. A key may sign without it; for a certificate a timestamp must then tell when it signed.
 	IgnoreTlog bool `yaml:"ignore-tlog"`
@@ -64,7 +64,7 @@ type Certificate struct {
 // TUF is the TUF repository of a private Sigstore instance. What is fetched from it is not kept on the disk.
 type TUF struct {
 	httpx.Remote
-	Root string `yaml:"root,required"` // the repository's initial root.json, which came to you by a way that you trust
+	Root string `yaml:"root,required,file"` // the repository's initial root.json, which came to you by a way that you trust
 }
 
 // Attestation is one statement about the image that must be there.

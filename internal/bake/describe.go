@@ -9,7 +9,7 @@ import (
 	"github.com/bakegate/bakegate/internal/judge"
 )
 
-// usualScrape is the scrape interval that most Prometheus servers have, or a shorter one.
+// usualScrape is the scrape interval that most Prometheus servers have, or a shorter one, where the configuration does not say it.
 const usualScrape = 15 * time.Second
 
 // Describe says for `bakegate check` what a bake would do, without asking any backend: what is polled, and what is unwise. A line
@@ -32,7 +32,7 @@ func Describe(p Plan) []string {
 func (b *bake) describe(m Metric) string {
 	s := fmt.Sprintf("metric %s from %s:", clean.Text(m.Name), clean.Text(m.From))
 	for _, q := range m.Queries(b.Vars) {
-		s += fmt.Sprintf(" %s %s", q.Kind, clean.Cut(q.Text, 200))
+		s += fmt.Sprintf(" %s %s", m.key(q), clean.Cut(q.Text, 200))
 	}
 	for _, l := range append(m.limits(), m.burns(b.Options.Window)...) {
 		s += ", limit " + quantileName(l) + l.Text
@@ -41,7 +41,7 @@ func (b *bake) describe(m Metric) string {
 		s += ", hard limit " + quantileName(l) + l.Text
 	}
 	if m.compares() {
-		s += ", compared with " + short(b.Options.Baseline.Window) + map[string]string{"before": " before the deploy", "yesterday": " up to the same time yesterday", "last-week": " up to the same time last week"}[m.Compare]
+		s += ", compared with " + b.comparedWith(m)
 	}
 	if m.By != "" {
 		s += ", each " + clean.Text(m.By) + " by itself too"
@@ -60,16 +60,52 @@ func (b *bake) describe(m Metric) string {
 	return s
 }
 
+// comparedWith says what there will be to compare with. A source without history knows what it was asked before the deploy.
+func (b *bake) comparedWith(m Metric) string {
+	switch long := short(b.Options.Baseline.Window); {
+	case !b.source(m.From).Traits().History && m.back() > 0:
+		return "nothing: " + clean.Text(m.From) + " keeps no history"
+	case !b.source(m.From).Traits().History:
+		return "what is sampled right before the deploy (bakegate begin, or --warm)"
+	case m.Compare == "yesterday":
+		return long + " up to the same time yesterday"
+	case m.Compare == "last-week":
+		return long + " up to the same time last week"
+	default:
+		return long + " before the deploy"
+	}
+}
+
+// scrapes is how often the backends behind the metrics scrape, the slowest of them: as their configuration says, else as is usual. 0: none
+// of them does.
+func (b *bake) scrapes() (every time.Duration, whose string) {
+	for _, m := range b.Options.Metrics {
+		t := b.source(m.From).Traits()
+		if !t.History || t.Zeros {
+			continue
+		}
+		i, name := t.Scrapes, "the scrape interval of "+clean.Text(m.From)
+		if i == 0 {
+			i, name = usualScrape, "the usual scrape interval"
+		}
+		if i > every {
+			every, whose = i, name
+		}
+	}
+	return every, whose
+}
+
 func (b *bake) advice() (as []string) {
 	o := b.Options
+	every, whose := b.scrapes()
 	if o.Window < 4*o.Step {
 		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 steps (%s): little can be proved in it", short(o.Window), short(o.Step)))
 	}
-	if o.Window < 4*usualScrape {
-		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 scrapes of %s", short(o.Window), short(usualScrape)))
+	if o.Window < 4*every {
+		as = append(as, fmt.Sprintf("the window (%s) has fewer than 4 scrapes: %s is %s", short(o.Window), whose, short(every)))
 	}
-	if o.Step < usualScrape && slices.ContainsFunc(o.Metrics, func(m Metric) bool { t := b.source(m.From).Traits(); return t.History && !t.Zeros }) {
-		as = append(as, fmt.Sprintf("the step (%s) is below the usual scrape interval (%s): steps without a new sample are joined to the next one", short(o.Step), short(usualScrape)))
+	if o.Step < every {
+		as = append(as, fmt.Sprintf("the step (%s) is below %s (%s): steps without a new sample are joined to the next one", short(o.Step), whose, short(every)))
 	}
 	if len(o.Metrics) > 0 && !slices.ContainsFunc(o.Metrics, func(m Metric) bool { return m.kind() != judge.Boolean }) {
 		as = append(as, "only health (boolean) is watched: a service that answers every request with an error is up; name errors or latency too")

@@ -36,6 +36,8 @@ func constant(v float64) func(time.Duration) float64 {
 type backend struct {
 	scrape  bool // knows no history
 	zeros   bool // counts by intervals
+	gate    bool // says nothing before the deploy
+	says    bool // its configuration says every
 	every   time.Duration
 	lag     time.Duration
 	delay   time.Duration // of each answer
@@ -53,7 +55,13 @@ type backend struct {
 }
 
 func (b *backend) Check(metric.Query) error { return nil }
-func (b *backend) Traits() metric.Traits    { return metric.Traits{History: !b.scrape, Zeros: b.zeros} }
+func (b *backend) Traits() metric.Traits {
+	t := metric.Traits{History: !b.scrape, Zeros: b.zeros, FromDeploy: b.gate}
+	if b.says {
+		t.Scrapes = b.every
+	}
+	return t
+}
 
 func (b *backend) Range(ctx context.Context, qs []metric.Query, from, to time.Time, _ time.Duration) ([]metric.Series, error) {
 	if b.inflight.Add(1) > 1 {

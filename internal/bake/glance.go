@@ -21,8 +21,9 @@ const (
 	glanceLimit = 10 * time.Second
 )
 
-// Glance asks, before the deploy, each source that keeps history for what its metrics show now. What can't be answered now will most
-// likely not be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes.
+// Glance asks, before the deploy, each source that keeps history for what its metrics and ready-when show now. What can't be answered now
+// will most likely not be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes. A
+// source without history is left alone: it would remember what it saw of the old version.
 func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	ctx, cancel := context.WithTimeout(ctx, glanceLimit)
 	defer cancel()
@@ -47,14 +48,12 @@ func Glance(ctx context.Context, p Plan) []verdict.Finding {
 
 // glance asks one source. Each metric gets one note at most.
 func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []verdict.Finding) {
-	var qs []metric.Query
-	for _, m := range p.Options.Metrics {
-		if m.From == name {
-			qs = append(qs, m.Queries(p.Vars)...)
-		}
-	}
 	now := time.Now()
-	series, err := src.Range(ctx, qs, now.Add(-glanceBack), now, p.Options.Step)
+	var series []metric.Series
+	var err error
+	if qs := p.asked(name); len(qs) > 0 {
+		series, err = src.Range(ctx, qs, now.Add(-glanceBack), now, p.Options.Step)
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil
 	}
@@ -71,11 +70,20 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 			t = m.ungrouped(series, p.Vars)
 		}
 		if t != nil {
-			fs = append(fs, verdict.Finding{Check: "preflight/" + m.Name, Outcome: verdict.Note, Doc: "preflight-metrics",
-				Summary: m.Name + ": " + t.text, Hint: t.hint})
+			fs = append(fs, t.note(m.Name))
+		}
+	}
+	if r := p.Options.ReadyWhen; r != nil && r.From == name {
+		if _, t := p.readyNow(ctx, *r); t != nil && !errors.Is(ctx.Err(), context.Canceled) {
+			fs = append(fs, t.note(readyID))
 		}
 	}
 	return fs
+}
+
+// note is the note that a trouble is before the deploy.
+func (t *trouble) note(name string) verdict.Finding {
+	return verdict.Finding{Check: "preflight/" + name, Outcome: verdict.Note, Doc: "preflight-metrics", Summary: name + ": " + t.text, Hint: t.hint}
 }
 
 // glancedAt is why a query has no answer, nil where it has one.

@@ -19,9 +19,10 @@ type Live struct {
 	Metric    string        `json:"metric"`
 	Value     string        `json:"value,omitempty"`     // over the time that was looked at
 	Series    int           `json:"series"`              // that its queries selected
+	Labels    []string      `json:"labels,omitempty"`    // that they carry
 	Age       time.Duration `json:"age,omitempty"`       // of the newest point
 	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
-	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves
+	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves, or why nobody knows it
 	Wrong     []string      `json:"wrong,omitempty"`
 	Groups    []Live        `json:"groups,omitempty"` // of a metric with by
 }
@@ -30,46 +31,69 @@ type Live struct {
 const (
 	liveBack  = 2 * time.Hour
 	liveLimit = time.Minute
+	// leastSamples is how many a guess of what can be proved takes.
+	leastSamples = 20
 )
 
-// Look asks each source that keeps history once, for all of its metrics, and says what each of them shows now and what is wrong with it.
+// Look asks each source for all of its metrics, one without history twice, and says what each of them shows now and what is wrong with
+// it; behind them the same of ready-when.
 func Look(ctx context.Context, p Plan) []Live {
 	ctx, cancel := context.WithTimeout(ctx, liveLimit)
 	defer cancel()
 	out := make([]Live, len(p.Options.Metrics))
 	var wg sync.WaitGroup
+	ready := p.Options.ReadyWhen
+	if ready != nil {
+		out = append(out, Live{Metric: readyID, Wrong: []string{"there is no source " + clean.Text(ready.From)}})
+	}
 	for name, src := range p.Sources {
-		wg.Go(func() { p.lookAt(ctx, name, src, out) })
+		wg.Go(func() {
+			p.lookAt(ctx, name, src, out)
+			if ready != nil && ready.From == name {
+				out[len(out)-1] = p.lookReady(ctx, *ready)
+			}
+		})
 	}
 	wg.Wait()
 	return out
 }
 
 func (p Plan) lookAt(ctx context.Context, name string, src metric.Source, out []Live) {
+	qs := p.asked(name)
+	if len(qs) == 0 {
+		return
+	}
 	now := time.Now()
 	g := grid{now.Add(-liveBack).Truncate(p.Options.Step), p.Options.Step}
 	end := g.floor(now)
-	var qs []metric.Query
-	for _, m := range p.Options.Metrics {
-		if m.From == name {
-			qs = append(qs, m.Queries(p.Vars)...)
-		}
-	}
 	var series []metric.Series
 	var err error
 	if src.Traits().History {
-		series, err = src.Range(ctx, qs, g.start, end, p.Options.Step)
+		series, err = src.Range(ctx, qs, g.start, now, p.Options.Step) // up to now: how old the newest point is, is no matter of whole steps
+	} else {
+		series, err = askTwice(ctx, src, qs, p.Options.Step)
+		now = time.Now()
 	}
 	for i, m := range p.Options.Metrics {
-		switch {
-		case m.From != name:
-		case !src.Traits().History:
-			out[i] = Live{Metric: m.Name, Wrong: []string{name + " keeps no history: what it shows is only known while it is watched (bakegate begin, or --warm)"}}
-		default:
-			l := looking{Metric: m, plan: p, now: now, grid: g}
-			out[i] = l.look(series, end, troubleIn(err, m.Queries(p.Vars), name))
+		if m.From != name {
+			continue
+		}
+		l := looking{Metric: m, plan: p, src: src, now: now, grid: g}
+		if !src.Traits().History {
+			l.grid, end = spanOf(m.own(series, p.Vars), now)
+		}
+		out[i] = l.look(series, end, troubleIn(err, m.Queries(p.Vars), name))
+	}
+}
+
+// asked are the queries of all metrics that a source is asked for.
+func (p Plan) asked(source string) (qs []metric.Query) {
+	for _, m := range p.Options.Metrics {
+		if m.From == source {
+			qs = append(qs, m.Queries(p.Vars)...)
 		}
 	}
+	return qs
 }
 
 // troubleIn is the trouble of one metric's queries.
@@ -86,6 +110,7 @@ func troubleIn(err error, qs []metric.Query, source string) *trouble {
 type looking struct {
 	Metric
 	plan Plan
+	src  metric.Source
 	now  time.Time
 	grid grid
 	live Live
@@ -97,11 +122,17 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 	l.live.Metric = l.Name
 	if t != nil {
 		l.wrong("%s; %s", t.text, t.hint)
-		return l.live
+		if t.reason != string(metric.Partial) {
+			return l.live
+		}
 	}
 	own := l.own(all, l.plan.Vars)
+	if l.waits(own) {
+		l.live.Value = "nothing yet: it begins with the deploy"
+		return l.live
+	}
 	l.points(own)
-	c := l.counts(l.grid, true, &selection{bad: string(l.Bad), total: string(l.Total)})
+	c := l.counts(l.grid, l.src.Traits().History, &selection{bad: string(l.Bad), total: string(l.Total)})
 	samples := c.add(own, l.grid.start, end).samples
 	if t := c.trouble(); t != nil {
 		l.wrong("%s; %s", t.text, t.hint)
@@ -128,7 +159,7 @@ func (m Metric) own(all []metric.Series, vars map[string]string) (own []metric.S
 
 // groups says what each group shows.
 func (l *looking) groups(own []metric.Series, end time.Time) {
-	s := newSplit(newGroups(l.Metric), l.Metric, l.grid, true)
+	s := newSplit(newGroups(l.Metric), l.Metric, l.grid, l.src.Traits().History)
 	s.add(own, l.grid.start, end, slices.Clone, func(g *group, samples []judge.Sample) {
 		l.live.Groups = append(l.live.Groups, Live{Metric: g.Name, Value: l.amounts(samples), PerMinute: perMinute(samples)})
 	})
@@ -143,7 +174,7 @@ func (l *looking) wrong(format string, args ...any) {
 
 // points looks at what came as it came: how much, how old, and whether counters count.
 func (l *looking) points(own []metric.Series) {
-	l.live.Series = len(own)
+	l.live.Series, l.live.Labels = len(own), labelsOf(own)
 	var newest time.Time
 	steps, falls := 0, 0
 	for _, s := range own {
@@ -271,8 +302,13 @@ func bucketQuantile(buckets []judge.Bucket, q float64) string {
 // its mean: half of the deploys that do so much harm are found.
 func (l *looking) smallest(samples []judge.Sample) string {
 	words, ok := map[judge.Kind]string{judge.Proportion: "+%s pp of failures", judge.Histogram: "+%s pp of slow requests", judge.Rates: "a loss of %s%%"}[l.kind()]
-	if !ok || !l.compares() || len(samples) < 20 {
+	switch {
+	case !ok || !l.compares():
 		return ""
+	case !l.src.Traits().History:
+		return "not known, for " + clean.Text(l.From) + " keeps no history (bakegate begin, or --warm, samples it before the deploy)"
+	case len(samples) < leastSamples:
+		return fmt.Sprintf("not known yet: the last %s have data in %d steps of %s, and it takes %d", short(liveBack), len(samples), short(l.plan.Options.Step), leastSamples)
 	}
 	proved := func(x float64) bool { return l.proves(samples, x) }
 	if !proved(0.9) {
@@ -342,7 +378,11 @@ func (l Live) String() string {
 		shown = append(shown, number(l.PerMinute)+" events a minute")
 	}
 	if l.Series > 0 {
-		shown = append(shown, fmt.Sprintf("%d series, the newest point %s old", l.Series, short(l.Age)))
+		of := ""
+		if len(l.Labels) > 0 {
+			of = " (labels " + clean.Cut(strings.Join(l.Labels, ", "), 200) + ")"
+		}
+		shown = append(shown, fmt.Sprintf("%d series%s, the newest point %s old", l.Series, of, short(l.Age)))
 	}
 	text := clean.Text(l.Metric) + ":"
 	if len(shown) > 0 {

@@ -1,13 +1,16 @@
 package bake
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/verdict"
 )
 
 func TestLook(t *testing.T) {
@@ -46,7 +49,7 @@ func TestLook(t *testing.T) {
 			}
 		}
 		for name, want := range map[string]string{"wave": "as a rate or a gauge does", "nothing": "matched", "unit": "is the histogram in milliseconds", "old": "its newest point is 1h",
-			"broken": "refuses the query", "unseen": "keeps no history"} {
+			"broken": "refuses the query", "unseen": "matched nothing"} {
 			if text := strings.Join(got[name].Wrong, " "); !strings.Contains(text, want) {
 				t.Errorf("%s: got %q, want %q", name, text, want)
 			}
@@ -58,6 +61,99 @@ func TestLook(t *testing.T) {
 		}
 		t.Log(got["errors"].Harm, got["traffic"].Harm, got["orders"].Harm)
 	})
+}
+
+// A source without history is asked twice: a counter shows how fast it counts. One that is down is no "nothing".
+func TestLookWithoutHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		page := shop(now)
+		page.scrape, page.delay = true, 200*time.Millisecond
+		page.answers["up"] = []process{{name: "up", born: now.Add(-time.Hour), value: constant(1)}}
+		down := &backend{scrape: true, down: func(time.Time) error { return errors.New("connection refused") }}
+		ms := []Metric{{Name: "errors", From: "page", Bad: badText, Total: totalText, Compare: "before", By: "code"}, {Name: "up", From: "page", Boolean: "up"},
+			{Name: "slip", From: "page", Boolean: "ups"}, {Name: "off", From: "down", Boolean: "up"}, {Name: "gate", From: "gate", Boolean: "pass"}}
+		p := Plan{Options: Options{Metrics: ms}.WithDefaults(), Sources: map[string]metric.Source{"page": page, "down": down, "gate": &backend{scrape: true, gate: true}}}
+		ls := Look(t.Context(), p)
+		for i, want := range []string{"errors: 0%, ", "up: 1, 1 series, the newest point ", "slip:", "off:", "gate: nothing yet: it begins with the deploy"} {
+			if got := ls[i].String(); !strings.HasPrefix(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		if l := ls[0]; math.Abs(l.PerMinute-6000) > 60 || l.Series != 3 || !slices.Equal(l.Labels, []string{"code", "pod"}) || !strings.Contains(l.Harm, "page keeps no history") || len(l.Groups) != 2 {
+			t.Errorf("errors: got %+v", l)
+		}
+		for i, want := range []string{"", "", "matched nothing", "connection refused", ""} {
+			if got := strings.Join(ls[i].Wrong, " "); !strings.Contains(got, want) || want == "" && got != "" {
+				t.Errorf("%s: wrong is %q, want %q", ls[i].Metric, got, want)
+			}
+		}
+		if page.calls != 2 || down.calls != 1 || time.Since(now) > 10*time.Second {
+			t.Errorf("%d and %d calls in %s", page.calls, down.calls, time.Since(now))
+		}
+	})
+}
+
+// The newest point is as old as it is, however long the step; and what too little history does not say is told as such.
+func TestLookIsOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := shop(time.Now())
+		src.every = time.Second
+		for _, ps := range src.answers {
+			for i := range ps {
+				ps[i].born = time.Now().Add(-5 * time.Minute)
+			}
+		}
+		p := plan(src, &judges{}, Metric{Name: "errors", From: "prom", Bad: badText, Total: totalText, Compare: "before"})
+		for range 4 {
+			time.Sleep(7 * time.Second)
+			l := Look(t.Context(), p)[0]
+			if l.Age > time.Second {
+				t.Errorf("the newest point is %s old, want a second at most", l.Age)
+			}
+			if !strings.Contains(l.Harm, "not known yet") || !strings.Contains(l.Harm, "it takes 20") {
+				t.Errorf("the smallest harm: %q", l.Harm)
+			}
+		}
+	})
+}
+
+// ready-when is asked before the deploy, too: what matches nothing then would be waited for behind it.
+func TestReadyWhenBeforeTheDeploy(t *testing.T) {
+	tests := map[string]struct {
+		r            ReadyWhen
+		shown, wrong string
+	}{
+		"the old version":  {ReadyWhen{Version: infoText}, `version="v1" in 1 series`, ""},
+		"a slip":           {ReadyWhen{Version: "build_infos"}, "", "matches build_infos"},
+		"another label":    {ReadyWhen{Version: infoText, Label: "tag"}, "", "have no label tag"},
+		"a value":          {ReadyWhen{Query: infoText, AtLeast: Bound{V: 0.1, Set: true, Text: "10%"}}, "100% in 1 series", ""},
+		"a query's slip":   {ReadyWhen{Query: "broken"}, "", "refuses the query"},
+		"what will come":   {ReadyWhen{Query: `info{version="$version"}`}, "nothing yet: it asks for $version, which comes with the deploy", ""},
+		"nothing of a sum": {ReadyWhen{Query: "nothing"}, "", "matches nothing"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := readyPlan(rollout(time.Hour, 0), &judges{}, tt.r)
+				ls := Look(t.Context(), p)
+				l := ls[len(ls)-1]
+				if l.Metric != "ready-when" || l.Value != tt.shown {
+					t.Errorf("got %q, want %q", l, tt.shown)
+				}
+				fs := Glance(t.Context(), p)
+				if (len(l.Wrong) > 0) != (tt.wrong != "") || len(fs) != len(l.Wrong) {
+					t.Fatalf("wrong is %q, the glance says %v, want %q", l.Wrong, fs, tt.wrong)
+				}
+				if tt.wrong == "" {
+					return
+				}
+				if !strings.Contains(l.Wrong[0], tt.wrong) || fs[0].Check != "preflight/ready-when" || fs[0].Outcome != verdict.Note || !strings.Contains(fs[0].Summary, tt.wrong) {
+					t.Errorf("wrong is %q, the glance says %+v, want %q", l.Wrong, fs[0], tt.wrong)
+				}
+			})
+		})
+	}
 }
 
 // With less traffic the smallest harm is larger.

@@ -3,6 +3,7 @@ package bake
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
@@ -34,13 +35,27 @@ func (m Metric) Queries(vars map[string]string) []metric.Query {
 	return []metric.Query{{ID: m.Name, Kind: metric.Gauge, Text: string(m.Gauge), Vars: vars}}
 }
 
+// readyID names the question whether the new version serves, as the configuration does.
+const readyID = "ready-when"
+
+// key is what the user wrote before a query of the metric: bad, total, boolean.
+func (m Metric) key(q metric.Query) string {
+	switch part := strings.TrimPrefix(q.ID, m.Name+"."); {
+	case part != q.ID:
+		return part
+	case m.Boolean != "":
+		return "boolean"
+	}
+	return string(q.Kind)
+}
+
 // Queries are what the bake asks to know whether the new version serves.
 func (r ReadyWhen) Queries(vars map[string]string) []metric.Query {
 	text := r.Query
 	if r.Version != "" {
 		text = r.Version
 	}
-	return []metric.Query{{ID: "ready-when", Kind: metric.Gauge, Text: string(text), Vars: vars}}
+	return []metric.Query{{ID: readyID, Kind: metric.Gauge, Text: string(text), Vars: vars}}
 }
 
 // kind is how the judge sees the metric.

@@ -126,18 +126,10 @@ func (b *bake) ready(ctx context.Context, r ReadyWhen) (ok bool, why string) {
 	if r.Version != "" && b.Vars["version"] == "" {
 		return false, "the version that is deployed is not known (--version)"
 	}
-	src, now := b.source(r.From), time.Now()
-	to := now
-	if !src.Traits().History {
-		to = now.Add(b.Options.Step)
-	}
-	limited, cancel := context.WithTimeout(ctx, pollLimit)
-	defer cancel()
-	series, err := rangeOrEnd(limited, src, r.Queries(b.Vars), now.Add(-readyLookback), to, b.Options.Step)
+	alive, err := b.askReady(ctx, b.source(r.From), r)
 	if err != nil {
 		return false, "the question failed: " + clean.Text(err.Error())
 	}
-	alive := aliveSeries(series)
 	if len(alive) == 0 {
 		return false, "ready-when matches nothing"
 	}
@@ -153,6 +145,22 @@ func (b *bake) ready(ctx context.Context, r ReadyWhen) (ok bool, why string) {
 		}
 	}
 	return true, ""
+}
+
+// askReady gives the series of ready-when that report now.
+func (p Plan) askReady(ctx context.Context, src metric.Source, r ReadyWhen) ([]metric.Series, error) {
+	now := time.Now()
+	to := now
+	if !src.Traits().History {
+		to = now.Add(p.Options.Step)
+	}
+	limited, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	series, err := rangeOrEnd(limited, src, r.Queries(p.Vars), now.Add(-readyLookback), to, p.Options.Step)
+	if err != nil {
+		return nil, err
+	}
+	return aliveSeries(series), nil
 }
 
 // like writes a value as the bound is written: a share as a percentage.

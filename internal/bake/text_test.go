@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 		{Name: "up", Boolean: "up", Compare: "before"},
 	}, Sources: map[string]Spec{"shop": {Source: src}}}
 	got := strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"shop": src}, Once: true}), "\n")
-	for _, want := range []string{"1m in steps of 30s", "metric up from shop: gauge up, compared with 24h before", "fewer than 4 steps", "only health", "shop has no history, so compare: before", "--once"} {
+	for _, want := range []string{"1m in steps of 30s", "metric up from shop: boolean up, compared with what is sampled right before the deploy", "fewer than 4 steps", "only health", "shop has no history, so compare: before", "--once"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
@@ -58,6 +58,17 @@ func TestDescribe(t *testing.T) {
 	}
 	if strings.Contains(got, "only health") {
 		t.Errorf("advice that does not fit:\n%s", got)
+	}
+	for _, want := range []string{"metric e from prom: bad failures total requests", "metric x from prom: expr y", "usual scrape interval (15s)"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	for every, want := range map[time.Duration]string{time.Second: "", 20 * time.Second: "below the scrape interval of prom (20s)"} {
+		got := strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"prom": &backend{every: every, says: true}}}), "\n")
+		if strings.Contains(got, "usual scrape") || strings.Contains(got, "the step (5s) is below") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("scraped every %s: got\n%s", every, got)
+		}
 	}
 	counting := &backend{zeros: true}
 	got = strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"prom": counting}}), "\n")

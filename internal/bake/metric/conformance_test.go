@@ -141,7 +141,7 @@ var conformance = []adapter{
 	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
 		build: func(r httpx.Remote) (Source, error) {
-			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: time.Second})
+			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: new(time.Second)})
 		},
 		query: Query{Kind: Counter, Text: `x{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
 		files: map[string]string{"success": "raw", "null": "-"},
@@ -149,7 +149,7 @@ var conformance = []adapter{
 	{
 		name: "prometheus", points: 3, partial: Truncated, kind: "application/json",
 		build: func(r httpx.Remote) (Source, error) {
-			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: time.Second})
+			return newPrometheus(PrometheusOptions{Remote: r, Token: suiteToken, ScrapeInterval: new(time.Second)})
 		},
 		query: Query{Kind: Histogram, Text: `http_request_duration_seconds{app="$service"}`}, from: time.UnixMilli(1795250240000), to: time.UnixMilli(1795250250000),
 		files: map[string]string{"success": "native", "null": "-", "partial": "-", "huge": "-"}, // that is the same reader

@@ -61,7 +61,7 @@ func newDatadogGate(o DatadogAccount) (*datadogGate, error) {
 }
 
 // Traits implements Source.
-func (d *datadogGate) Traits() Traits { return Traits{} }
+func (d *datadogGate) Traits() Traits { return Traits{FromDeploy: true} }
 
 // Since implements Since: before the deploy nothing is evaluated.
 func (d *datadogGate) Since(deploy time.Time) {

@@ -83,8 +83,12 @@ type Background interface {
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
 	History bool
+	// FromDeploy is true for a source that has nothing to say before the deploy: it decides on this one.
+	FromDeploy bool
 	// Labels is true for a source whose queries can return several series that are told apart by labels.
 	Labels bool
+	// Scrapes is how often the backend scrapes, where the configuration says so; 0: it is not known.
+	Scrapes time.Duration
 	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
 	// empty one.
 	Zeros bool

@@ -20,7 +20,7 @@ func getCloudWatchKey(name string) string { return cloudWatchKeys[name] }
 
 // managedAt is a workspace of Amazon's managed Prometheus.
 func managedAt(r httpx.Remote) (*prometheus, error) {
-	p, err := newPrometheus(PrometheusOptions{Remote: r, SigV4: &SigV4Options{}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Remote: r, SigV4: &SigV4Options{}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func TestPrometheusWithoutCredentials(t *testing.T) {
 	}}
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	defer server.Close()
-	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: server.URL}, SigV4: &SigV4Options{}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: server.URL}, SigV4: &SigV4Options{}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestPrometheusGoogle(t *testing.T) {
 			fmt.Fprint(w, reply(t, "prometheus/raw.json"))
 		},
 	}}
-	p, err := newPrometheus(PrometheusOptions{Google: &GoogleOptions{Project: "acme-prod"}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Google: &GoogleOptions{Project: "acme-prod"}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestPrometheusCloudOptions(t *testing.T) {
 		"that wants signed":       {SigV4: &SigV4Options{}, Remote: httpx.Remote{Headers: map[string]httpx.Secret{"Authorization": suiteToken}}},
 		"token, password, oauth2": {SigV4: &SigV4Options{}, Remote: httpx.Remote{OAuth2: &httpx.OAuth2{TokenURL: url, ClientID: "a", ClientSecret: suiteToken}}},
 	} {
-		o.URL, o.ScrapeInterval = url, time.Second
+		o.URL, o.ScrapeInterval = url, new(time.Second)
 		if _, err := newPrometheus(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

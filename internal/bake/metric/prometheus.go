@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type PrometheusOptions struct {
 	// Lookback is how old a sample may be for an expression to still see it; 0: the server's own, 5m.
 	Lookback time.Duration `yaml:"lookback"`
 	// ScrapeInterval is what $rate_interval is made of, default 30s: max(4 intervals, step + interval), as Grafana does.
-	ScrapeInterval time.Duration `yaml:"scrape-interval"`
+	ScrapeInterval *time.Duration `yaml:"scrape-interval"`
 	// Delay is how old the newest value of an expression is, default 0s; 30s where VictoriaMetrics answers, which repeats older ones there.
 	Delay *time.Duration `yaml:"delay"`
 	// SigV4 signs the requests with the job's AWS credentials, for Amazon Managed Service for Prometheus.
@@ -38,7 +39,11 @@ type PrometheusOptions struct {
 	Google *GoogleOptions `yaml:"google"`
 }
 
-const rangePath = "/api/v1/query_range"
+const (
+	rangePath = "/api/v1/query_range"
+	// defaultScrape is Grafana's 30s, and no guess of how often the server scrapes.
+	defaultScrape = 30 * time.Second
+)
 
 const (
 	prometheusBody   = 64 << 20 // bytes of one reply; it is read as a stream
@@ -62,7 +67,7 @@ type prometheus struct {
 }
 
 func buildPrometheus(decode func(any) error) (Source, error) {
-	o := PrometheusOptions{ScrapeInterval: 30 * time.Second}
+	var o PrometheusOptions
 	if err := decode(&o); err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func buildPrometheus(decode func(any) error) (Source, error) {
 }
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
-	if o.Lookback < 0 || o.ScrapeInterval <= 0 || o.Delay != nil && *o.Delay < 0 {
+	if o.Lookback < 0 || o.ScrapeInterval != nil && *o.ScrapeInterval <= 0 || o.Delay != nil && *o.Delay < 0 {
 		return nil, errors.New("lookback and scrape-interval are durations above 0, and delay is 0s or more")
 	}
 	p := &prometheus{options: o, method: http.MethodPost}
@@ -89,7 +94,13 @@ func newPrometheus(o PrometheusOptions) (*prometheus, error) {
 }
 
 // Traits implements Source.
-func (p *prometheus) Traits() Traits { return Traits{History: true, Labels: true} }
+func (p *prometheus) Traits() Traits {
+	t := Traits{History: true, Labels: true}
+	if i := p.options.ScrapeInterval; i != nil {
+		t.Scrapes = *i
+	}
+	return t
+}
 
 // Check implements Source.
 func (p *prometheus) Check(q Query) error {
@@ -98,7 +109,7 @@ func (p *prometheus) Check(q Query) error {
 }
 
 func (p *prometheus) durations(step time.Duration) durations {
-	i := p.options.ScrapeInterval
+	i := cmp.Or(p.Traits().Scrapes, defaultScrape)
 	return durations{step: step, rate: max(4*i, step+i)}
 }
 

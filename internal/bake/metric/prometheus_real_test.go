@@ -22,7 +22,7 @@ import (
 
 func prometheusAt(t *testing.T, url string) *prometheus {
 	t.Helper()
-	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: url, Timeout: 5 * time.Second}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: url, Timeout: 5 * time.Second}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestPrometheusDeploy(t *testing.T) {
 func TestPrometheusOutage(t *testing.T) {
 	server := realtest.Prometheus(t, time.Second, nil)
 	proxy := realtest.CutProxy(t, server.Addr)
-	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: proxy.URL, Timeout: time.Second}, ScrapeInterval: time.Second})
+	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: proxy.URL, Timeout: time.Second}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}

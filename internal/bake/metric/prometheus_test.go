@@ -211,14 +211,11 @@ func TestPrometheusOptions(t *testing.T) {
 		"password alone":        {PrometheusOptions{Remote: remote, Password: token}, "without username"},
 		"plain http":            {PrometheusOptions{Remote: httpx.Remote{URL: "http://prometheus.example"}}, "plain http"},
 		"negative look back":    {PrometheusOptions{Remote: remote, Lookback: -1}, "above 0"},
-		"no interval of scrape": {PrometheusOptions{Remote: remote, ScrapeInterval: -1}, "above 0"},
+		"no interval of scrape": {PrometheusOptions{Remote: remote, ScrapeInterval: new(-time.Second)}, "above 0"},
 	} {
 		_, err := buildPrometheus(func(into any) error {
 			o := into.(*PrometheusOptions)
-			interval := o.ScrapeInterval
-			if *o = c.o; o.ScrapeInterval == 0 {
-				o.ScrapeInterval = interval // the decoder leaves what is not written
-			}
+			*o = c.o
 			return nil
 		})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

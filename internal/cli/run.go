@@ -16,6 +16,7 @@ import (
 	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/step"
 	"github.com/bakegate/bakegate/internal/verdict"
+	"github.com/bakegate/bakegate/internal/verify"
 )
 
 func runCommand(ctx context.Context, a *app, args []string) int {
@@ -72,6 +73,9 @@ func (a *app) step(ctx context.Context, mode step.Mode, name string, args []stri
 	if o.once && l.file.Bake != nil && !l.hasHistory() {
 		return a.usage(errors.New("finish --once looks back at what happened since the deploy, and no source of the bake keeps history " +
 			"(scrape does not): use bakegate finish, which stays, or a backend that keeps it"))
+	}
+	if mode == step.Alone && name == "verify" && l.file.Verify != nil { // the registry answers while the journal is opened
+		verify.Ahead(ctx, l.file.Verify.Images, l.registry)
 	}
 	s, err := l.prepare(mode, name)
 	if err != nil {

@@ -46,6 +46,8 @@ type Client struct {
 	zoneOf   func(netip.Addr) zone
 	base     http.RoundTripper // in the network's place, where it is set
 
+	aheads sync.Map // reference -> *ahead
+
 	mu       sync.Mutex
 	places   map[string]*place
 	sessions map[sessionKey]*session

@@ -41,10 +41,7 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("%s: the registry serves other bytes than asked for: they hash to %s, want %s", e.Ref, e.Got, e.Asked)
 }
 
-// Manifest gets a manifest by tag or digest and hashes it. No header is believed. Bytes that do not have the digest asked for are a
-// *DigestError; everything else that fails is an *Error, or the context's error. Where the registry has mirrors, they are asked first, as
-// a runtime does it: the tag is what the first of them that knows it says.
-func (c *Client) Manifest(ctx context.Context, ref name.Reference) (Manifest, error) {
+func (c *Client) manifest(ctx context.Context, ref name.Reference) (Manifest, error) {
 	var m Manifest
 	err := c.each(ctx, ref.Context(), func(ctx context.Context, s *session) (err error) {
 		m, err = s.manifest(ctx, ref)

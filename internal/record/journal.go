@@ -125,24 +125,8 @@ func (j *Journal) Append(t Type, data any) error {
 // Close gives the file free.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// ReadDir reads the journal in dir; fs.ErrNotExist when there is none.
-func ReadDir(dir string) ([]Entry, error) { return all(EntriesIn(dir)) }
-
-// Read reads a journal. A half-written last line is left out; any other bad line is an error with its number.
-func Read(r io.Reader) ([]Entry, error) { return all(Entries(r)) }
-
-func all(entries iter.Seq2[Entry, error]) ([]Entry, error) {
-	var es []Entry
-	for e, err := range entries {
-		if err != nil {
-			return nil, err
-		}
-		es = append(es, e)
-	}
-	return es, nil
-}
-
-// EntriesIn is ReadDir, an entry at a time: the journal of many metrics has a hundred times what a report keeps of it.
+// EntriesIn reads the journal in dir, an entry at a time: that of many metrics has a hundred times what a report keeps of it. Where there is
+// none the error is fs.ErrNotExist.
 func EntriesIn(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f, err := os.Open(filepath.Join(dir, JournalName))
@@ -162,7 +146,7 @@ func EntriesIn(dir string) iter.Seq2[Entry, error] {
 	}
 }
 
-// Entries is Read, an entry at a time. Nothing comes behind an error.
+// Entries reads a journal. A half-written last line is left out; any other bad line is an error with its number, and nothing comes behind it.
 func Entries(r io.Reader) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		br := bufio.NewReader(r)

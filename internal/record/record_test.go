@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -40,7 +41,7 @@ func finished(id string, min int, n verdict.Name) Record {
 
 func TestJournal(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	if _, err := ReadDir(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := all(EntriesIn(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no journal: %v", err)
 	}
 	var seen []Type
@@ -58,7 +59,7 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	tear(t, dir, `{"v":1,"t":"2026-11-21T10:`)
-	if es, err := ReadDir(dir); err != nil || len(es) != 1 {
+	if es, err := all(EntriesIn(dir)); err != nil || len(es) != 1 {
 		t.Fatalf("a torn last line: %d entries, %v", len(es), err)
 	}
 	j, err = Continue(dir, nil)
@@ -68,7 +69,7 @@ func TestJournal(t *testing.T) {
 	if err := errors.Join(j.Append(TypeNote, Note{Text: "on"}), j.Close()); err != nil {
 		t.Fatal(err)
 	}
-	es, err := ReadDir(dir)
+	es, err := all(EntriesIn(dir))
 	if err != nil || len(es) != 2 || es[1].Type != TypeNote {
 		t.Fatalf("after continuing: %v %v", es, err)
 	}
@@ -102,7 +103,7 @@ func TestReadRefuses(t *testing.T) {
 		`{"v":1,"type":"note","data":{}}` + "\n" + `{"v":9,"type":"note"}` + "\n": "line 2: journal version 9",
 		`{"type":"note"}` + "\n": "journal version 0",
 	} {
-		if _, err := Read(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := all(Entries(strings.NewReader(in))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Read(%q): %v, want %q", in, err, want)
 		}
 	}
@@ -111,7 +112,7 @@ func TestReadRefuses(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(`{"v":1,"t":"2026-11-21T10:00:00Z","type":"note","data":{"text":"a"}}` + "\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		es, err := Read(strings.NewReader(s))
+		es, err := all(Entries(strings.NewReader(s)))
 		for _, e := range es {
 			if err == nil && e.V != Version {
 				t.Fatalf("entry of version %d", e.V)
@@ -331,4 +332,15 @@ func TestTagFits(t *testing.T) {
 	if len(tag) > 128 || strings.Count(tag, ".") != 5 || !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`).MatchString(tag) {
 		t.Errorf("tag %q of %d characters", tag, len(tag))
 	}
+}
+
+func all(entries iter.Seq2[Entry, error]) ([]Entry, error) {
+	var es []Entry
+	for e, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		es = append(es, e)
+	}
+	return es, nil
 }

@@ -44,12 +44,11 @@ func TestStagesAreJournalled(t *testing.T) {
 // journalled are the findings and stages of a journal, in their order.
 func journalled(t *testing.T, dir string) string {
 	t.Helper()
-	es, err := record.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b strings.Builder
-	for _, e := range es {
+	for e, err := range record.EntriesIn(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		switch e.Type {
 		case record.TypeFinding:
 			var f verdict.Finding

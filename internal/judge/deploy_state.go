@@ -110,7 +110,10 @@ func (m *savedWatched) restore(spec MetricSpec, d *DeploySpec) (*watched, error)
 		if !finite(f.High) || !finite(f.Near) || !finite(f.Spread) || !finite(f.Mean) || !(f.Streak >= 0) || !(f.Warm >= 0) {
 			return nil, errors.New("a gauge's level is not finite")
 		}
-		w.level = &level{levelFit: f, window: d.window()}
+		if f.Shift != nil && !f.Shift.sane() {
+			return nil, errors.New("a gauge's shift is out of its range")
+		}
+		w.level = &level{levelFit: f, window: d.window(), shift: f.Shift.start()}
 		for _, o := range m.Level.After {
 			w.level.push(o)
 		}
@@ -123,7 +126,7 @@ func (s *savedStream) restore(d *DeploySpec) (*stream, error) {
 		return nil, err
 	}
 	x := &stream{streamFit: s.Fit, window: d.window(), warm: d.WarmUp}
-	x.plan(x.window)
+	x.begin()
 	for _, o := range s.After {
 		if !o.sane() {
 			return nil, errors.New("a count is out of its range")
@@ -174,6 +177,9 @@ func (f *streamFit) check() error {
 		if !(u.Mean > 0 && u.Mean <= maxCount && u.Var > 0 && u.Var <= 100 && u.Weight >= 0 && u.Weight <= 1) || len(f.Under) > 3 {
 			return errors.New("an incident is out of its range")
 		}
+	}
+	if f.Shift != nil && !f.Shift.sane() {
+		return errors.New("a shift is out of its range")
 	}
 	for _, c := range f.Curve {
 		if !(c.S >= 0 && c.S <= 1) || !finite(c.Le) {

@@ -129,8 +129,27 @@ func (w *watched) newStream(d *DeploySpec, h History, f streamFit) *stream {
 	s.Penalty = s.replay(p)
 	p.incident(&s.Ref, &s.Noise)
 	s.Under = p.under(&s.Ref, &s.Noise)
-	s.plan(s.window)
+	if f.What == countRate && f.Share > 0 && !p.controlled() {
+		s.Shift = s.shifts(p.own, d, h.Previous)
+	}
+	s.begin()
 	return s
+}
+
+// begin makes ready for the first sample.
+func (s *stream) begin() {
+	s.plan(s.window)
+	s.shift = s.Shift.start()
+}
+
+// shifts learns how the rate shifts by itself; nil where too few events tell.
+func (s *stream) shifts(t *track, d *DeploySpec, previous []Earlier) *shiftFit {
+	f := newShift(t, s.Down, d)
+	if f == nil || average(f.Before)*f.Block < shiftEvents {
+		return nil
+	}
+	f.allow(previous, s.reduce)
+	return f
 }
 
 func (s *stream) learnFrom(previous []Earlier) []rampBin {

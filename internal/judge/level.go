@@ -8,23 +8,25 @@ import (
 
 // level judges a gauge (saturation, queue length) by two bounds: the highest that was usual before the deploy, and how high it may be so
 // soon, by how it is now and how far it ever rose within a bake. It has to stay beyond one of them: a gauge says less about harm than
-// what users see.
+// what users see. One that rises as a whole, and is beyond neither at each step, is left to its shift.
 type level struct {
 	levelFit
 	after      []obs // Y: sum of the values; N: how many
 	window     float64
 	high, near streak // beyond High, beyond Near
+	shift      *shift
 }
 
 // levelFit is what is known before the first sample.
 type levelFit struct {
-	Mean   float64 `json:"mean"`
-	High   float64 `json:"high"`           // what is not held against the release
-	Near   float64 `json:"near,omitempty"` // nor is what is lower than this, so soon; 0: not known
-	Warm   float64 `json:"warm,omitempty"` // s in which Near says nothing: nobody knows how this service starts
-	Spread float64 `json:"spread"`         // sd of what it stays above
-	Enough bool    `json:"enough"`
-	Streak float64 `json:"streak,omitempty"` // s, the longest that history was beyond High
+	Mean   float64   `json:"mean"`
+	High   float64   `json:"high"`           // what is not held against the release
+	Near   float64   `json:"near,omitempty"` // nor is what is lower than this, so soon; 0: not known
+	Warm   float64   `json:"warm,omitempty"` // s in which Near says nothing: nobody knows how this service starts
+	Spread float64   `json:"spread"`         // sd of what it stays above
+	Enough bool      `json:"enough"`
+	Streak float64   `json:"streak,omitempty"` // s, the longest that history was beyond High
+	Shift  *shiftFit `json:"shift,omitempty"`  // none: history is too short
 }
 
 const (
@@ -73,6 +75,10 @@ func newLevel(d *DeploySpec, h History) *level {
 	if len(h.Previous) == 0 {
 		l.Warm = d.WarmUp.Seconds()
 	}
+	if l.Shift = newShift(t, false, d); l.Shift != nil {
+		l.Shift.allow(h.Previous, meanOf)
+	}
+	l.shift = l.Shift.start()
 	for _, e := range h.Previous { // as high as after earlier deploys is usual
 		for _, x := range e.Samples {
 			if len(x.Values) > 0 && x.From.After(e.Start) {
@@ -168,6 +174,7 @@ func (l *level) add(x Sample, start time.Time) {
 
 func (l *level) push(o obs) {
 	l.after = append(l.after, o)
+	l.shift.add(o)
 	l.high.add(o, l.High)
 	if l.Near > 0 && o.From >= l.Warm {
 		l.near.add(o, l.Near)
@@ -179,7 +186,8 @@ func (l *level) weigh(load float64) float64 {
 	if !l.Enough {
 		return 0
 	}
-	return math.Max(l.held(l.high, l.High, load, math.Max(l.least(), 1.5*l.Streak)), l.held(l.near, l.Near, load, l.least()))
+	e := math.Max(l.held(l.high, l.High, load, math.Max(l.least(), 1.5*l.Streak)), l.held(l.near, l.Near, load, l.least()))
+	return math.Max(e, l.shift.weigh(load))
 }
 
 // held gives 3 nats for each stretch that is as long as a streak must be, so that even a gauge that is judged alone has to stay there for

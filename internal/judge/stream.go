@@ -67,6 +67,7 @@ type stream struct {
 	window  float64 // s
 	warm    time.Duration
 	flow    *stream // events per second of the same metric
+	shift   *shift
 }
 
 // streamFit is everything a stream knows before the first sample, so that it can be written down and read back.
@@ -85,6 +86,7 @@ type streamFit struct {
 	Idle     float64    `json:"idle,omitempty"`    // s, the longest that history went without an event
 	Clump    float64    `json:"clump,omitempty"`   // of a rate: variance of a minute over that of independent events
 	Penalty  float64    `json:"penalty,omitempty"` // nats that history, replayed, showed to be no evidence
+	Shift    *shiftFit  `json:"shift,omitempty"`   // none: there is a control, or too little history
 }
 
 func (s *stream) reduce(x Sample, start time.Time) obs { return reduce(s.What, s.Bound, x, start) }

@@ -75,6 +75,7 @@ func (o *onsets) open(from float64) {
 // add counts one step.
 func (s *stream) add(x obs) {
 	s.after = append(s.after, x)
+	s.shift.add(x)
 	s.open(x.From)
 	mu, null := s.expect(x)
 	sd := math.Sqrt(s.rampAt((math.Max(0, x.From) + x.To) / 2).Var)
@@ -123,9 +124,10 @@ func (o *onsets) onsetWeight(k int) float64 {
 
 // found is what a stream found: the log of its e-value, and since when.
 type found struct {
-	logE  float64
-	onset int
-	best  float64 // log e-value of that onset alone
+	logE    float64
+	onset   int
+	best    float64 // log e-value of that onset alone
+	shifted bool    // the shift says more than the counts do
 }
 
 // weighOnsets averages over the candidate onsets; a bet not placed yet is worth 1.
@@ -143,6 +145,9 @@ func (s *stream) weighOnsets() found {
 	}
 	if rest > 1e-12 {
 		f.logE = logAdd(f.logE, math.Log(rest))
+	}
+	if e := s.shift.weigh(1); e > f.logE {
+		f.logE, f.onset, f.shifted = e, 0, true
 	}
 	return f
 }
@@ -172,8 +177,16 @@ func (s *stream) enoughIn(st stretch) bool {
 	switch {
 	case st.worse < 2, s.What == countRate && st.worse < 3: // two empty scrapes in a row happen
 		return false
+	case s.Down:
+		return true
 	}
-	return s.Down || st.y-st.null >= 5
+	return st.y-st.null >= 5 && (s.What != countRate || st.worse >= s.burst(st))
+}
+
+// burst is the fewest steps of a rate that rises by itself and falls again, so that they are no evidence: at most six, or half of the bake.
+func (s *stream) burst(st stretch) int {
+	step := (st.to - st.from) / float64(st.steps)
+	return max(3, min(6, int(s.window/step/2)))
 }
 
 // adjust moves the null with the load: a service that gets much more traffic than it had may be slower, and orders do not grow with

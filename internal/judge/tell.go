@@ -15,6 +15,9 @@ func (w *watched) tell(x weighed, evidence float64) string {
 			return j.Sentence
 		}
 	}
+	if x.moved != nil {
+		return fmt.Sprintf("%s, evidence %s, %s", x.moved.tell(w.spec), oddsOf(evidence), after(seconds(x.moved.Warm)))
+	}
 	if x.stream == nil || len(x.stream.opened) == 0 {
 		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
 	}
@@ -25,6 +28,15 @@ func (w *watched) tell(x weighed, evidence float64) string {
 		return text
 	}
 	return fmt.Sprintf("%s, evidence %s, %s", text, oddsOf(evidence), after(time.Duration(st.from*float64(time.Second))))
+}
+
+// tell says what the mean was before and is now.
+func (s *shift) tell(m MetricSpec) string {
+	per := ""
+	if m.Kind != Gauge {
+		per = "/s"
+	}
+	return fmt.Sprintf("%s %s%s, %s%s in the hours before the deploy", m.Name, plain(average(s.after)), per, plain(average(s.Before)), per)
 }
 
 // tell says what was counted, beside what was expected: by the time before, the control and how earlier deploys warmed up.

@@ -24,6 +24,7 @@ type weighed struct {
 	logE     float64
 	stream   *stream // that weighs most; nil: the limit, or a gauge's level
 	onset    int
+	moved    *shift  // that says more than the counts or the level do
 	external float64 // nats that a limit is exceeded, which was so before or is so in the control
 }
 
@@ -163,11 +164,18 @@ func (w *watched) weigh(d *Deploy) weighed {
 		e := f.logE + math.Log(share*s.Share/w.shares())
 		total = logAdd(total, e)
 		if e > best {
-			best, out.stream, out.onset = e, s, f.onset
+			best, out.stream, out.onset, out.moved = e, s, f.onset, nil
+			if f.shifted {
+				out.moved = s.shift
+			}
 		}
 	}
 	if w.level != nil {
-		total = logAdd(total, w.level.weigh(d.load())+math.Log(share))
+		e := w.level.weigh(d.load())
+		if e > 0 && e == w.level.shift.weigh(d.load()) {
+			out.moved = w.level.shift
+		}
+		total = logAdd(total, e+math.Log(share))
 	}
 	out.logE = total
 	return out
@@ -224,6 +232,9 @@ func (w *watched) judgement(x weighed) Judgement {
 		st := s.stretchSince(max(0, x.onset))
 		j.After = Rate{Value: st.y / math.Max(st.n, 1e-9), Events: st.y, Total: st.n}
 		j.Before = Rate{Value: s.Ref.Rate, Events: s.Ref.Events}
+		if x.moved != nil {
+			j.After.Value, j.Before.Value = average(x.moved.after), average(x.moved.Before)
+		}
 		j.Sentence = w.tell(x, j.Evidence)
 		if j.Status == Fail {
 			j.Onset = w.spec.Start.Add(time.Duration(st.from * float64(time.Second)))

@@ -146,7 +146,7 @@ func (s *stream) weighOnsets() found {
 	if rest > 1e-12 {
 		f.logE = logAdd(f.logE, math.Log(rest))
 	}
-	if e := s.shift.weigh(1); e > f.logE {
+	if e := s.shift.weigh(1); e > math.Max(0, f.logE) {
 		f.logE, f.onset, f.shifted = e, 0, true
 	}
 	return f

@@ -133,13 +133,13 @@ func (s *stream) conclude() (reason string, needed float64) {
 		if k > 0 && st.to-st.from < s.window/2 {
 			break
 		}
-		s.adjust(&st, k)
+		s.adjust(&st)
 		if s.excludes(st) >= excludeNats {
 			return "", 0
 		}
 	}
 	st := s.stretchSince(0)
-	s.adjust(&st, 0)
+	s.adjust(&st)
 	if needed = s.needed(st); needed == 0 {
 		return Unproved, 0
 	}

@@ -10,7 +10,7 @@ import (
 // simulations find far fewer false rollbacks than alpha without it.
 const (
 	slack     = 1.5
-	slackLast = 2.2 // at the last look, after which nothing more is spent
+	slackLast = 2.65 // at the last look, after which nothing more is spent: 7 to 1
 )
 
 // Judge looks during the window: Fail or Continue. End looks for the last time.

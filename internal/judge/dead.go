@@ -49,8 +49,9 @@ func (s *stream) dead() (nats, since float64) {
 
 const deadPast = 300.0 // s before the run that show how much traffic this deploy has got
 
-// least is the part of the expected events that is certain to have been due: earlier deploys that began with more or less traffic leave
-// that open (as the gamma distribution of their spread), and what this one had got before the run, its i-th step, closes it again.
+// least is the part of the expected events that may be held against the run, which begins with the i-th step. Earlier deploys that began with
+// more or less traffic leave open how many were due, as a gamma distribution of their spread; what this one had got before closes that
+// again. No event has then the chance (1+v*due)^(-1/v), the negative binomial's.
 func (s *stream) least(st stretch, i int) float64 {
 	sd := st.ramp / st.mu
 	if sd == 0 {
@@ -63,10 +64,13 @@ func (s *stream) least(st stretch, i int) float64 {
 			y, mu = y+o.Y, mu+m
 		}
 	}
+	if y == 0 { // it may begin later than any before
+		return math.Max(0, 1-math.Min(2*sd, 2*st.mu*sd*sd))
+	}
 	shape := 1 / (sd * sd)
-	mean := math.Min(1, (shape+y)/(shape+mu))
+	due := st.mu * math.Min(1, (shape+y)/(shape+mu))
 	v := 1 / (shape + mu)
-	return mean * math.Max(0, 1-math.Min(2*math.Sqrt(v), 2*st.mu*v)) // what is nearly certain costs as its variance does
+	return math.Log1p(v*due) / v / st.mu
 }
 
 // controlLevel is the control's rate relative to its reference: that of the last ten minutes, unless it fell in the stretch itself.

@@ -19,6 +19,7 @@ type joint struct {
 	metrics []together
 	judge   deployJudge // nil: it must be made anew
 	verdict judge.Verdict
+	passed  time.Time // up to when was seen what passed before the end; zero: it did not
 }
 
 // together is one metric in the judgement of all.
@@ -98,14 +99,34 @@ func (j *joint) look() judge.Verdict {
 func (j *joint) end() judge.Verdict {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.feed(); j.verdict.Status != judge.Fail {
+	if j.feed(); j.verdict.Status != judge.Fail && j.passed.IsZero() {
 		j.verdict = j.judge.End()
 		j.outside()
 	}
 	return j.verdict
 }
 
+// pass makes a pass before the end final, where it still is one. It reports whether it is.
+func (j *joint) pass(seen time.Time) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.verdict.Status == judge.Pass && j.passed.IsZero() {
+		j.passed = seen
+	}
+	return !j.passed.IsZero()
+}
+
+// passedAt is up to when was seen what passed before the end of the window; zero where it did not.
+func (j *joint) passedAt() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.passed
+}
+
 func (j *joint) feed() {
+	if !j.passed.IsZero() {
+		return
+	}
 	if j.judge == nil {
 		j.begin()
 	}

@@ -54,7 +54,7 @@ func TestArena(t *testing.T) {
 	for _, bad := range []bool{false, true} {
 		script := arenaScript(t, bad)
 		var out bytes.Buffer
-		if err := arena(strings.NewReader(script), &out); err != nil {
+		if err := arena(strings.NewReader(script), &out, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := strings.Count(out.String(), "\n"), strings.Count(script, "\n"); got != want {
@@ -67,7 +67,7 @@ func TestArena(t *testing.T) {
 }
 
 func TestArenaWantsAStart(t *testing.T) {
-	if err := arena(strings.NewReader(`{"type":"end"}`), &bytes.Buffer{}); err == nil {
+	if err := arena(strings.NewReader(`{"type":"end"}`), &bytes.Buffer{}, 0); err == nil {
 		t.Error("an end without a start was taken")
 	}
 }

@@ -50,7 +50,7 @@ func (w *watch) sound(v judge.Verdict) (to time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.asking.trouble != nil, w.counts.trouble() != nil, w.fetching() != nil, len(w.lacked()) > 0, len(w.gaps(false)) > 0:
+	case w.asking.trouble != nil, w.counts.trouble() != nil, w.fetching() != nil, len(w.lacked()) > 0, len(w.gaps(false)) > 0, w.lostGroup():
 		return w.cursor, false
 	case w.control:
 		return w.cursor, !w.groups.uncontrolled()
@@ -58,6 +58,17 @@ func (w *watch) sound(v judge.Verdict) (to time.Time, ok bool) {
 	f, _ := w.conclude(true, nil, v)
 	fs, _ := w.concludeGroups(true, v)
 	return w.cursor, verdict.Worst(append(fs, f)) <= verdict.Note
+}
+
+// lostGroup reports whether one of the groups fell silent.
+func (w *watch) lostGroup() bool {
+	return slices.ContainsFunc(w.groups.all(), func(g *group) bool {
+		seen := w.split.samples(g)
+		if len(seen) == 0 {
+			return w.justThere(w.before.of(g))
+		}
+		return w.cursor.Sub(seen[len(seen)-1].To) >= w.shortestGap()
+	})
 }
 
 // cut ends the metric's window where it was seen to.
@@ -76,8 +87,9 @@ func (b *bake) passedEarly() (f verdict.Finding, yes bool) {
 	if seen.IsZero() {
 		return f, false
 	}
+	from, to := b.whole()
 	return verdict.Finding{Check: verdict.CheckEarly, Outcome: verdict.Note, Doc: "bake-pass-after",
-		Summary:  fmt.Sprintf("passed after %s of %s: harm of the size that matters is excluded; what begins later was not watched", short(seen.Sub(b.serving)), short(b.Options.Window)),
+		Summary:  fmt.Sprintf("passed after %s of %s: harm of the size that matters is excluded; what begins later was not watched", short(seen.Sub(from)), short(to.Sub(from))),
 		Evidence: []verdict.Evidence{{What: "watched until", Got: seen.UTC().Format(time.RFC3339)}, {What: "pass-after", Got: short(b.Options.PassAfter)}}}, true
 }
 

@@ -171,3 +171,36 @@ func TestPassAfterResumed(t *testing.T) {
 		})
 	}
 }
+
+// Each group is looked at too: one that looks worse, or falls silent, has the bake go on.
+func TestPassAfterByGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		worse, silent time.Duration // of zone b, since the deploy; 0: never
+		early         bool
+	}{"all is well": {0, 0, true}, "one falls silent": {0, 7 * time.Minute, false}, "one fails": {7 * time.Minute, 0, false}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := earlyPlan(jointWorld{}, with(ownErrors, func(m *Metric) { m.By = "zone" }))
+				b, now := p.Sources["prom"].(*backend), time.Now()
+				born := now.Add(-72 * time.Hour)
+				for query, perSec := range map[string]float64{"requests": 100, "errors": 0.2} {
+					b.answers[query] = nil
+					for _, zone := range []string{"a", "b"} {
+						x := process{name: query, labels: map[string]string{"zone": zone, "pod": zone + "1"}, born: born, value: perSecond(perSec)}
+						if zone == "b" && c.silent > 0 {
+							x.died = now.Add(c.silent)
+						}
+						b.answers[query] = append(b.answers[query], x)
+					}
+				}
+				if c.worse > 0 {
+					b.answers["errors"] = append(b.answers["errors"], process{name: "errors", labels: map[string]string{"zone": "b", "pod": "b2"}, born: now.Add(c.worse), value: perSecond(1)})
+				}
+				r := Run(t.Context(), p)
+				if early := strings.Contains(findingsText(r), "bake/pass-after"); early != c.early {
+					t.Errorf("it passes early: %v, want %v:\n%s", early, c.early, findingsText(r))
+				}
+			})
+		})
+	}
+}

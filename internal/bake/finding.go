@@ -93,9 +93,8 @@ func (w *watch) gaps(over bool) (gs []Gap) {
 	if over && w.cursor.Before(w.to) {
 		empty = joinInterval(empty, Interval{From: later(w.cursor, w.from), To: w.to})
 	}
-	shortest := max(2*w.grid.step, time.Duration(missedScrapes*float64(w.arrival.interval)))
 	for _, e := range empty {
-		if e.To.Sub(e.From) < shortest {
+		if e.To.Sub(e.From) < w.shortestGap() {
 			continue
 		}
 		g := Gap{Metric: w.Name, From: e.From, To: e.To, Reason: judge.NoData}
@@ -105,6 +104,11 @@ func (w *watch) gaps(over bool) (gs []Gap) {
 		gs = append(gs, g)
 	}
 	return gs
+}
+
+// shortestGap is how long nothing has to come for it to be more than the time between two scrapes.
+func (w *watch) shortestGap() time.Duration {
+	return max(2*w.grid.step, time.Duration(missedScrapes*float64(w.arrival.interval)))
 }
 
 func (w *watch) tellGaps(gs []Gap) {

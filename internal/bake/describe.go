@@ -25,6 +25,9 @@ func Describe(p Plan) []string {
 	if r := p.Options.ReadyWhen; r != nil {
 		lines = append(lines, fmt.Sprintf("ready when: %s (at most %s)", b.wanted(*r), short(r.Timeout)))
 	}
+	if does, ok := map[string]string{PreflightNote: "is noted", PreflightBlock: "blocks the deploy"}[p.Options.Preflight]; ok {
+		lines = append(lines, "before the deploy, a metric that has too little traffic for the window "+does)
+	}
 	for _, m := range p.Options.Metrics {
 		lines = append(lines, b.describe(m))
 	}

@@ -63,6 +63,9 @@ func (v *validator) times() {
 		}
 	}
 	v.passAfter()
+	if at := "bake.preflight"; v.has(at) && v.fine(at) && b.Preflight != bake.PreflightNote && b.Preflight != bake.PreflightBlock {
+		v.at(at, "leave it out not to look", "got %s, want note or block", v.shown(at))
+	}
 	if v.has("bake.alpha") && v.fine("bake.alpha") && (b.Alpha <= 0 || b.Alpha >= 0.5) {
 		v.at("bake.alpha", "1% is usual", "got %s, want more than 0 and less than 50%%", v.shown("bake.alpha"))
 	}

@@ -348,15 +348,15 @@ func (w *watch) hasFailed() bool {
 
 // window is the time that is watched, over all sources: to where it passed, where that is before the end.
 func (b *bake) window() (from, to time.Time) {
-	from, to = b.whole()
+	from, to = b.planned()
 	if seen := b.joint.passedAt(); !seen.IsZero() {
 		to = seen
 	}
 	return from, to
 }
 
-// whole is the time that is to be watched where nothing ends it early.
-func (b *bake) whole() (from, to time.Time) {
+// planned is the time that is to be watched where nothing ends it early.
+func (b *bake) planned() (from, to time.Time) {
 	from, to = b.serving, b.serving.Add(b.Options.Window)
 	for _, s := range b.sources {
 		to = later(to, s.to)

@@ -87,7 +87,7 @@ func (b *bake) passedEarly() (f verdict.Finding, yes bool) {
 	if seen.IsZero() {
 		return f, false
 	}
-	from, to := b.whole()
+	from, to := b.planned()
 	return verdict.Finding{Check: verdict.CheckEarly, Outcome: verdict.Note, Doc: "bake-pass-after",
 		Summary:  fmt.Sprintf("passed after %s of %s: harm of the size that matters is excluded; what begins later was not watched", short(seen.Sub(from)), short(to.Sub(from))),
 		Evidence: []verdict.Evidence{{What: "watched until", Got: seen.UTC().Format(time.RFC3339)}, {What: "pass-after", Got: short(b.Options.PassAfter)}}}, true

@@ -106,14 +106,15 @@ func (j *joint) end() judge.Verdict {
 	return j.verdict
 }
 
-// pass makes a pass before the end final, where it still is one. It reports whether it is.
+// pass makes a pass before the end final, where it still is one and nobody did so before. It reports whether it did.
 func (j *joint) pass(seen time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.verdict.Status == judge.Pass && j.passed.IsZero() {
-		j.passed = seen
+	if j.verdict.Status != judge.Pass || !j.passed.IsZero() {
+		return false
 	}
-	return !j.passed.IsZero()
+	j.passed = seen
+	return true
 }
 
 // passedAt is up to when was seen what passed before the end of the window; zero where it did not.

@@ -24,8 +24,11 @@ type calm struct {
 
 // passEarly passes where all that the end would ask for is there, and more.
 func (d *Deploy) passEarly(v *Verdict, g gathered) {
+	if d.spec.PassAfter <= 0 {
+		return
+	}
 	seen, ok := d.seenWhole()
-	if d.spec.PassAfter <= 0 || !ok || seen < max(d.spec.PassAfter, d.spec.WarmUp).Seconds() || seen >= d.spec.window() {
+	if !ok || seen < max(d.spec.PassAfter, d.spec.WarmUp).Seconds() || seen >= d.spec.window() {
 		d.calm = calm{}
 		return
 	}
@@ -73,9 +76,9 @@ func (d *Deploy) seenWhole() (seen float64, whole bool) {
 	return seen, newest-seen < GoneAfter.Seconds()
 }
 
-// calm says that neither all that was seen nor the last part of it, of at least so many seconds, is beyond what is always allowed, and that
+// quiet says that neither all that was seen nor the last part of it, of at least so many seconds, is beyond what is always allowed, and that
 // the last part excludes harm by itself.
-func (s *stream) calm(recent float64) bool {
+func (s *stream) quiet(recent float64) bool {
 	last := 0
 	for k := range s.opened {
 		if st := s.stretchSince(k); st.to-st.from >= recent {

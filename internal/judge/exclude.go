@@ -141,7 +141,7 @@ func (s *stream) conclude(a asked) (reason string, needed float64) {
 	if f := s.weighOnsets(); f.logE > a.suspect {
 		return Unproved, 0
 	}
-	if a.recent > 0 && len(s.opened) > 0 && !s.calm(a.recent) {
+	if a.recent > 0 && len(s.opened) > 0 && !s.quiet(a.recent) {
 		return Unproved, 0
 	}
 	if !s.Required || len(s.opened) == 0 {

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -39,32 +40,33 @@ func TestPassAfter(t *testing.T) {
 		from    time.Duration // it is watched for so long at least
 		to      time.Duration // and at most; 0: to the end
 		outcome verdict.Outcome
+		waits   string // what the log says why it does not pass yet
 	}{
-		{"all is well", jointWorld{}, []Metric{ownErrors, traffic, orders}, nil, earlyAfter, soon, verdict.Note},
-		{"it is not asked for", jointWorld{}, []Metric{ownErrors, traffic}, func(_ *backend, p *Plan) { p.Options.PassAfter = 0 }, late, 0, verdict.Pass},
-		{"errors", jointWorld{errors: true}, []Metric{ownErrors, traffic}, nil, 0, 0, verdict.Fail},
-		{"a quiet service needs longer", jointWorld{quiet: 0.013}, []Metric{ownErrors}, nil, earlyAfter + 2*time.Minute, late, verdict.Note},
-		{"a quieter one all of the window", jointWorld{quiet: 0.0085}, []Metric{ownErrors}, nil, late, 0, verdict.Pass},
-		{"one that is too quiet", jointWorld{quiet: 0.003}, []Metric{ownErrors}, nil, late, 0, verdict.Unknown},
-		{"nobody scraped for a while", jointWorld{}, []Metric{ownErrors, traffic}, func(b *backend, _ *Plan) { b.dead = within(4*time.Minute, 8*time.Minute) }, late, 0, verdict.Note},
+		{"all is well", jointWorld{}, []Metric{ownErrors, traffic, orders}, nil, earlyAfter, soon, verdict.Note, ""},
+		{"it is not asked for", jointWorld{}, []Metric{ownErrors, traffic}, func(_ *backend, p *Plan) { p.Options.PassAfter = 0 }, late, 0, verdict.Pass, ""},
+		{"errors", jointWorld{errors: true}, []Metric{ownErrors, traffic}, nil, 0, 0, verdict.Fail, ""},
+		{"a quiet service needs longer", jointWorld{quiet: 0.013}, []Metric{ownErrors}, nil, earlyAfter + 2*time.Minute, late, verdict.Note, "a pass before the end takes"},
+		{"a quieter one all of the window", jointWorld{quiet: 0.0085}, []Metric{ownErrors}, nil, late, 0, verdict.Pass, ""},
+		{"one that is too quiet", jointWorld{quiet: 0.003}, []Metric{ownErrors}, nil, late, 0, verdict.Unknown, "errors "},
+		{"nobody scraped for a while", jointWorld{}, []Metric{ownErrors, traffic}, func(b *backend, _ *Plan) { b.dead = within(4*time.Minute, 8*time.Minute) }, late, 0, verdict.Note, "not all of it was seen"},
 		{"the backend is down for a while", jointWorld{}, []Metric{ownErrors, traffic}, func(b *backend, _ *Plan) {
 			down := within(9*time.Minute, 15*time.Minute)
 			b.down = func(now time.Time) error { return failing(down(now)) }
-		}, 15 * time.Minute, 17 * time.Minute, verdict.Note},
+		}, 15 * time.Minute, 17 * time.Minute, verdict.Note, ""},
 		{"another backend never answers", jointWorld{}, []Metric{ownErrors}, func(b *backend, p *Plan) {
 			addOther(p, &backend{every: b.every, answers: b.answers, down: func(time.Time) error { return failing(true) }}, traffic)
-		}, late, 0, verdict.Unknown},
+		}, late, 0, verdict.Unknown, ""},
 		{"another backend is minutes behind", jointWorld{}, []Metric{ownErrors}, func(b *backend, p *Plan) {
 			addOther(p, &backend{every: b.every, answers: b.answers, lag: 2 * time.Minute}, traffic)
-		}, earlyAfter, soon, verdict.Note},
+		}, earlyAfter, soon, verdict.Note, ""},
 		{"another backend has nothing any more", jointWorld{}, []Metric{ownErrors}, func(b *backend, p *Plan) {
 			addOther(p, &backend{every: b.every, answers: b.answers, dead: within(8*time.Minute, 12*time.Hour)}, traffic)
-		}, late, 0, verdict.Unknown},
-		{"a dry run has no data", jointWorld{}, []Metric{ownErrors, with(traffic, func(m *Metric) { m.Name, m.Rate, m.DryRun = "none", "none", true })}, nil, earlyAfter, soon, verdict.Note},
-		{"the control has no data", jointWorld{}, []Metric{with(withControl, func(m *Metric) { m.Control = &Control{Bad: "none", Total: "none"} })}, nil, late, 0, verdict.Note},
-		{"beside its control", jointWorld{}, []Metric{withControl}, nil, earlyAfter, soon, verdict.Note},
-		{"the time before is not known", jointWorld{}, []Metric{with(ownErrors, func(m *Metric) { m.Compare, m.Limit = "before", max1 })}, func(_ *backend, p *Plan) { p.Deploy.Started = time.Time{} }, late, 0, verdict.Unknown},
-		{"an objective", jointWorld{}, []Metric{with(ownErrors, func(m *Metric) { m.Compare, m.SLO = "", SLO{0.99, "99%"} })}, nil, earlyAfter, soon, verdict.Note},
+		}, late, 0, verdict.Unknown, ""},
+		{"a dry run has no data", jointWorld{}, []Metric{ownErrors, with(traffic, func(m *Metric) { m.Name, m.Rate, m.DryRun = "none", "none", true })}, nil, earlyAfter, soon, verdict.Note, ""},
+		{"the control has no data", jointWorld{}, []Metric{with(withControl, func(m *Metric) { m.Control = &Control{Bad: "none", Total: "none"} })}, nil, late, 0, verdict.Note, ""},
+		{"beside its control", jointWorld{}, []Metric{withControl}, nil, earlyAfter, soon, verdict.Note, ""},
+		{"the time before is not known", jointWorld{}, []Metric{with(ownErrors, func(m *Metric) { m.Compare, m.Limit = "before", max1 })}, func(_ *backend, p *Plan) { p.Deploy.Started = time.Time{} }, late, 0, verdict.Unknown, ""},
+		{"an objective", jointWorld{}, []Metric{with(ownErrors, func(m *Metric) { m.Compare, m.SLO = "", SLO{0.99, "99%"} })}, nil, earlyAfter, soon, verdict.Note, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +75,17 @@ func TestPassAfter(t *testing.T) {
 				if tt.change != nil {
 					tt.change(p.Sources["prom"].(*backend), &p)
 				}
+				waits := ""
+				p.Observe = func(e Event) {
+					if e.Kind == EventHeartbeat {
+						_, why, _ := strings.Cut(e.Text, "; does not pass yet: ")
+						waits = cmp.Or(why, waits)
+					}
+				}
 				r := Run(t.Context(), p)
+				if !strings.Contains(waits, tt.waits) {
+					t.Errorf("it says that it waits for %q, want %q", waits, tt.waits)
+				}
 				watched, text := r.WindowTo.Sub(r.WindowFrom), findingsText(r)
 				if worst := verdict.Worst(r.Findings); worst != tt.outcome || watched < tt.from || tt.to > 0 && watched > tt.to || r.Aborted {
 					t.Errorf("watched for %s, want %s to %s; got %s, want %s:\n%s", watched, tt.from, tt.to, worst, tt.outcome, text)

@@ -124,6 +124,19 @@ func (j *joint) passedAt() time.Time {
 	return j.passed
 }
 
+// notYet is why it does not pass before the end of the window, "" where it may not yet.
+func (j *joint) notYet() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.verdict.Status == judge.Continue:
+		return j.verdict.Sentence
+	case j.verdict.Status == judge.Pass && j.passed.IsZero(): // a metric by itself, or its source, holds it back
+		return "not all of it was seen"
+	}
+	return ""
+}
+
 func (j *joint) feed() {
 	if !j.passed.IsZero() {
 		return

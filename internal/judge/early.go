@@ -22,14 +22,18 @@ type calm struct {
 	Row int     `json:"row"`
 }
 
-// passEarly passes where all that the end would ask for is there, and more.
+// passEarly passes where all that the end would ask for is there, and more. Where that may be and is not so, the sentence says why.
 func (d *Deploy) passEarly(v *Verdict, g gathered) {
 	if d.spec.PassAfter <= 0 {
 		return
 	}
 	seen, ok := d.seenWhole()
-	if !ok || seen < max(d.spec.PassAfter, d.spec.WarmUp).Seconds() || seen >= d.spec.window() {
+	if seen < max(d.spec.PassAfter, d.spec.WarmUp).Seconds() || seen >= d.spec.window() {
 		d.calm = calm{}
+		return
+	}
+	if !ok {
+		d.calm, v.Sentence = calm{}, "not all of it was seen"
 		return
 	}
 	e := *v
@@ -37,7 +41,7 @@ func (d *Deploy) passEarly(v *Verdict, g gathered) {
 	d.conclude(&e, g, d.asksEarly(seen))
 	switch {
 	case e.Status != Pass:
-		d.calm = calm{}
+		d.calm, v.Sentence = calm{}, e.Sentence
 		return
 	case seen > d.calm.At:
 		d.calm.At = seen
@@ -61,7 +65,7 @@ func (d *Deploy) asksEarly(seen float64) asked {
 // seenWhole is up to when all metrics that count were seen, s after the deploy, and whether that was without a hole: neither silence, nor
 // a stretch or a last step in which nothing happened at all, nor a control that is late.
 func (d *Deploy) seenWhole() (seen float64, whole bool) {
-	seen, newest := math.Inf(1), 0.0
+	seen, newest, lacks := math.Inf(1), 0.0, false
 	for _, w := range d.metrics {
 		if w.spec.DryRun || w.spec.Optional || !w.judged() {
 			continue
@@ -69,11 +73,9 @@ func (d *Deploy) seenWhole() (seen float64, whole bool) {
 		last := w.last(&d.spec)
 		seen, newest = math.Min(seen, last), math.Max(newest, last)
 		late := w.controlled() && w.LastControl.Sub(d.spec.Start).Seconds() < last-gone(last)
-		if late || w.Partial || w.Hole > gone(last) || w.LastEvent.Before(w.Last) {
-			return 0, false
-		}
+		lacks = lacks || late || w.Partial || w.Hole > gone(last) || w.LastEvent.Before(w.Last)
 	}
-	return seen, newest-seen < GoneAfter.Seconds()
+	return seen, !lacks && newest-seen < GoneAfter.Seconds()
 }
 
 // quiet says that neither all that was seen nor the last part of it, of at least so many seconds, is beyond what is always allowed, and that

@@ -117,7 +117,7 @@ func (w *watched) concludeAlone(d *Deploy, a asked) (reason string, needed float
 	}
 	for _, s := range w.streams {
 		if reason, needed = s.conclude(a); reason != "" {
-			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed)
+			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + a.because(reason, needed)
 		}
 	}
 	if w.level != nil && w.level.weigh(d.load()) > 0 {
@@ -127,12 +127,15 @@ func (w *watched) concludeAlone(d *Deploy, a asked) (reason string, needed float
 }
 
 // because says why something does not pass.
-func because(reason string, needed float64) string {
+func (a asked) because(reason string, needed float64) string {
 	if reason == LowTraffic && needed >= 1 {
 		return fmt.Sprintf("too little to exclude harm, needs about %s more", about(needed))
 	}
 	if reason == LowTraffic {
 		return "too little to exclude harm"
+	}
+	if a.recent > 0 {
+		return "not as good, at all times, as a pass before the end takes"
 	}
 	return "it looks worse than it may be, and that is not proved"
 }

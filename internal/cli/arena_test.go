@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 // arenaScript is a bake in which every request fails from the third minute on, with a gap, a scrape that came twice, and a process that
@@ -69,5 +70,19 @@ func TestArena(t *testing.T) {
 func TestArenaWantsAStart(t *testing.T) {
 	if err := arena(strings.NewReader(`{"type":"end"}`), &bytes.Buffer{}, 0); err == nil {
 		t.Error("an end without a start was taken")
+	}
+}
+
+// It passes before the end where it is told that it may, and not otherwise.
+func TestArenaPassesEarly(t *testing.T) {
+	for after, want := range map[time.Duration]bool{0: false, 6 * time.Minute: true} {
+		var out bytes.Buffer
+		if err := arena(strings.NewReader(arenaScript(t, false)), &out, after); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if got := strings.Contains(strings.Join(lines[:len(lines)-1], "\n"), `"pass"`); got != want {
+			t.Errorf("from %s on: it passes before the end %v, want %v: %s", after, got, want, out.String())
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (l *Live) Entry(e record.Entry) {
 		return
 	}
 	var b strings.Builder
-	paragraph(&b, fmt.Sprintf("%s %-9s ", e.T.UTC().Format("15:04:05"), stage), text)
+	Paragraph(&b, fmt.Sprintf("%s %-9s ", e.T.UTC().Format("15:04:05"), stage), text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, _ = io.WriteString(l.w, b.String())

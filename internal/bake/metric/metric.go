@@ -138,6 +138,21 @@ type Wants interface{ Use(Env) error }
 // Build makes a source from its options. decode fills the source's own options struct strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
 
+// built is the Build of a source whose options have these defaults, and which looks at them when it is made.
+func built[O any, S Source](defaults O, make_ func(O) (S, error)) Build {
+	return func(decode func(any) error) (Source, error) {
+		o := defaults
+		if err := decode(&o); err != nil {
+			return nil, err
+		}
+		s, err := make_(o)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{
 	"alertmanager":     buildAlertmanager,

@@ -44,13 +44,7 @@ type newRelic struct {
 	interval time.Duration
 }
 
-func buildNewRelic(decode func(any) error) (Source, error) {
-	var o NewRelicOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newNewRelic(o)
-}
+var buildNewRelic = built(NewRelicOptions{}, newNewRelic)
 
 func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 	host, known := newRelicHosts[cmp.Or(o.Region, "us")]

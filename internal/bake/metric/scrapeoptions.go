@@ -22,13 +22,7 @@ type ScrapeOptions struct {
 // maxTargets is how many processes are scraped.
 const maxTargets = 50
 
-func buildScrape(decode func(any) error) (Source, error) {
-	var o ScrapeOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newScrape(o)
-}
+var buildScrape = built(ScrapeOptions{}, newScrape)
 
 func newScrape(o ScrapeOptions) (*scrape, error) {
 	s := &scrape{watched: map[string]*watch{}}

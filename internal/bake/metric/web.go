@@ -44,13 +44,7 @@ type web struct {
 	programs map[string]cel.Program // by their text
 }
 
-func buildWeb(decode func(any) error) (Source, error) {
-	o := WebOptions{Method: http.MethodGet, Times: "unix"}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newWeb(o)
-}
+var buildWeb = built(WebOptions{Method: http.MethodGet, Times: "unix"}, newWeb)
 
 func newWeb(o WebOptions) (*web, error) {
 	w := &web{options: o, programs: map[string]cel.Program{}}

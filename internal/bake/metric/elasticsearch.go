@@ -108,7 +108,10 @@ func (o ElasticsearchOptions) bounds() (out []float64, err error) {
 }
 
 // Traits implements Source.
-func (e *elasticsearch) Traits() Traits { return Traits{History: true, Zeros: true} }
+func (e *elasticsearch) Traits() Traits { return Traits{History: true} }
+
+// Zeros implements Counting: all intervals are asked for.
+func (e *elasticsearch) Zeros(Query) bool { return true }
 
 // Check implements Source.
 func (e *elasticsearch) Check(q Query) error {

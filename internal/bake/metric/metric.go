@@ -79,6 +79,12 @@ type Background interface {
 	Start(ctx context.Context) (stop func())
 }
 
+// Counting is a source that counts by intervals itself.
+type Counting interface {
+	// Zeros reports whether it says 0 where it counted nothing for a query: an answer to bad without a failure is no empty one.
+	Zeros(q Query) bool
+}
+
 // Traits is what the bake must know of a backend.
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
@@ -89,9 +95,6 @@ type Traits struct {
 	Labels bool
 	// Scrapes is how often the backend scrapes, where the configuration says so; 0: it is not known.
 	Scrapes time.Duration
-	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
-	// empty one.
-	Zeros bool
 	// Boolean is true for a source that says 1 or 0 and has nothing else.
 	Boolean bool
 }

@@ -74,6 +74,15 @@ func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 // Traits implements Source.
 func (n *newRelic) Traits() Traits { return Traits{History: true, Labels: true} }
 
+// Zeros implements Counting: a count of nothing is 0, a sum of nothing is null, and with FACET there is no row.
+func (n *newRelic) Zeros(q Query) bool {
+	tokens, err := scanNRQL(q.Text)
+	if err != nil || q.Kind != Counter || hasWord(tokens, "facet") {
+		return false
+	}
+	return !slices.ContainsFunc(selected(tokens), func(t nrqlToken) bool { return t.kind == 'w' && strings.EqualFold(t.text, "sum") })
+}
+
 // Check implements Source.
 func (n *newRelic) Check(q Query) error {
 	if err := q.only("NRQL gives no buckets of a histogram: write percentile(duration, 99) as a gauge, or the slow and all requests (bad, total)", Counter, Gauge, Expr); err != nil {

@@ -3,7 +3,6 @@ package bake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,9 +20,9 @@ const (
 	glanceLimit = 10 * time.Second
 )
 
-// Glance asks, before the deploy, each source that keeps history for what its metrics and ready-when show now. What can't be answered now
-// will most likely not be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes. A
-// source without history is left alone: it would remember what it saw of the old version.
+// Glance asks, before the deploy, each source for what its metrics and ready-when show now. What can't be answered now will most likely not
+// be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes. A source without history
+// would remember what it saw of the old version: it is asked apart, or left alone where it can't be.
 func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	ctx, cancel := context.WithTimeout(ctx, glanceLimit)
 	defer cancel()
@@ -31,7 +30,7 @@ func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	var fs []verdict.Finding
 	var wg sync.WaitGroup
 	for name, src := range p.Sources {
-		if !src.Traits().History {
+		if src = unbiased(src); src == nil {
 			continue
 		}
 		wg.Go(func() {
@@ -46,13 +45,28 @@ func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	return fs
 }
 
+// unbiased is what may be asked of a source without the bake being another one for it; nil for nothing.
+func unbiased(src metric.Source) metric.Source {
+	if src.Traits().History {
+		return src
+	}
+	if a, ok := src.(metric.Apart); ok {
+		return a.Apart()
+	}
+	return nil
+}
+
 // glance asks one source. Each metric gets one note at most.
 func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []verdict.Finding) {
 	now := time.Now()
+	to, lately := now, ", and has not for "+short(glanceBack)
+	if !src.Traits().History {
+		to, lately = now.Add(p.Options.Step), "" // its points are made by the call, and thus later than now
+	}
 	var series []metric.Series
 	var err error
 	if qs := p.asked(name); len(qs) > 0 {
-		series, err = src.Range(ctx, qs, now.Add(-glanceBack), now, p.Options.Step)
+		series, err = src.Range(ctx, qs, now.Add(-glanceBack), to, p.Options.Step)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil
@@ -65,7 +79,7 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 		if m.From != name {
 			continue
 		}
-		t := glanced(m, p, name, err, seen)
+		t := glanced(m.Queries(p.Vars), name, lately, err, seen)
 		if t == nil && m.By != "" {
 			t = m.ungrouped(series, p.Vars)
 		}
@@ -74,7 +88,7 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 		}
 	}
 	if r := p.Options.ReadyWhen; r != nil && r.From == name {
-		if _, t := p.readyNow(ctx, *r); t != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		if _, t := p.readyNow(ctx, src, *r); t != nil && !errors.Is(ctx.Err(), context.Canceled) {
 			fs = append(fs, t.note(readyID))
 		}
 	}
@@ -110,13 +124,13 @@ func (m Metric) ungrouped(series []metric.Series, vars map[string]string) *troub
 }
 
 // glanced is what is wrong with one metric now, nil for nothing. That no failure was counted is what one hopes for.
-func glanced(m Metric, p Plan, source string, err error, seen map[string]bool) *trouble {
-	for _, q := range m.Queries(p.Vars) {
+func glanced(qs []metric.Query, source, lately string, err error, seen map[string]bool) *trouble {
+	for _, q := range qs {
 		if t := glancedAt(err, q, source); t != nil {
 			return t
 		}
 		if !seen[q.ID] && !strings.HasSuffix(q.ID, ".bad") {
-			return &trouble{judge.NoData, fmt.Sprintf("nothing matches %s, and has not for %s", clean.Cut(q.Text, 300), short(glanceBack)),
+			return &trouble{judge.NoData, "nothing matches " + clean.Cut(q.Text, 300) + lately,
 				"unless this is the service's first deploy, compare the selector with what the service exports: the bake would end inconclusive"}
 		}
 	}

@@ -25,7 +25,7 @@ const maxTargets = 50
 var buildScrape = built(ScrapeOptions{}, newScrape)
 
 func newScrape(o ScrapeOptions) (*scrape, error) {
-	s := &scrape{watched: map[string]*watch{}}
+	s := &scrape{options: o, watched: map[string]*watch{}}
 	var err error
 	switch {
 	case len(o.URLs) > 0 && (o.URL != "" || o.DNS != ""):

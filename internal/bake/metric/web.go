@@ -99,6 +99,9 @@ func uses(name string) func(string) bool {
 // Traits implements Source.
 func (w *web) Traits() Traits { return Traits{History: w.history} }
 
+// Apart implements Apart.
+func (w *web) Apart() Source { return apart(w.options, newWeb) }
+
 // Check implements Source.
 func (w *web) Check(q Query) error {
 	if err := q.only("an endpoint gives one number: write bad and total, a gauge, a boolean or an expr", Counter, Gauge, Expr); err != nil {

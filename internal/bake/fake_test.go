@@ -225,6 +225,7 @@ func (c *countingTogether) look(at func(*counting) judge.Judgement) judge.Verdic
 	return v
 }
 
+func (c *countingTogether) Lacks() judge.Lack    { return judge.Lack{} }
 func (c *countingTogether) Judge() judge.Verdict { return c.look((*counting).Judge) }
 func (c *countingTogether) End() judge.Verdict   { return c.look((*counting).End) }
 

@@ -94,6 +94,16 @@ func (j *joint) look() judge.Verdict {
 	return j.verdict
 }
 
+// lacks is what a pass would lack now, by what the judge has seen.
+func (j *joint) lacks() judge.Lack {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.judge == nil || j.verdict.Status == judge.Fail {
+		return judge.Lack{}
+	}
+	return j.judge.Lacks()
+}
+
 // end looks for the last time.
 func (j *joint) end() judge.Verdict {
 	j.mu.Lock()

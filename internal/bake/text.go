@@ -86,7 +86,23 @@ func (b *bake) heartbeat(now time.Time) string {
 	if !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, " waiting for data") }) && len(parts) > 1 {
 		parts = []string{"no data from any metric yet"}
 	}
-	return fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
+	text := fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
+	if l := b.joint.lacks(); l.Needed > 0 {
+		text += fmt.Sprintf("; to pass, %s%s", l, present(l.Wait))
+	}
+	return text
+}
+
+// present says how long something takes; nothing for what nobody waits for.
+func present(d time.Duration) string {
+	if d > 30*24*time.Hour {
+		return ""
+	}
+	step := time.Minute
+	if d < 2*step {
+		step = 5 * time.Second
+	}
+	return fmt.Sprintf(" (about %s at the present rate)", short(max(d.Round(step), step)))
 }
 
 func (w *watch) line() string {

@@ -101,7 +101,7 @@ func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text 
 	}
 	for _, s := range w.streams {
 		if reason, needed = s.conclude(); reason != "" {
-			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed)
+			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed, s.unit())
 		}
 	}
 	if w.level != nil && w.level.weigh(d.load()) > 0 {
@@ -111,9 +111,9 @@ func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text 
 }
 
 // because says why something does not pass.
-func because(reason string, needed float64) string {
+func because(reason string, needed float64, unit string) string {
 	if reason == LowTraffic && needed >= 1 {
-		return fmt.Sprintf("too little to exclude harm, needs about %s more", about(needed))
+		return fmt.Sprintf("too little to exclude harm, needs about %s more %s", about(needed), unit)
 	}
 	if reason == LowTraffic {
 		return "too little to exclude harm"

@@ -113,8 +113,8 @@ func tooLittle(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	switch m := v.Metrics[i]; {
 	case m.Status == judge.Pass:
 		return excluded(j, "over the whole window")
-	case m.Reason == judge.LowTraffic && m.Needed > 0, m.Reason == judge.Unproved:
-		j.Reason, j.Needed, j.Sentence = m.Reason, m.Needed, m.Sentence
+	case m.Reason == judge.LowTraffic && m.Needed > 0:
+		j.Needed, j.Sentence = m.Needed, m.Sentence
 	}
 	return j
 }

@@ -22,6 +22,7 @@ type Live struct {
 	Labels    []string      `json:"labels,omitempty"`    // that they carry
 	Age       time.Duration `json:"age,omitempty"`       // of the newest point
 	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
+	Before    string        `json:"before,omitempty"`    // how much there is of the time that it is compared with, where that is little
 	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves, or why nobody knows it
 	Wrong     []string      `json:"wrong,omitempty"`
 	Groups    []Live        `json:"groups,omitempty"` // of a metric with by
@@ -132,6 +133,7 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 		return l.live
 	}
 	l.points(own)
+	l.live.Before = l.before(own)
 	c := l.counts(l.grid, l.src.Traits().History, &selection{bad: string(l.Bad), total: string(l.Total)})
 	samples := c.add(own, l.grid.start, end).samples
 	if t := c.trouble(); t != nil {
@@ -387,6 +389,9 @@ func (l Live) String() string {
 	text := clean.Text(l.Metric) + ":"
 	if len(shown) > 0 {
 		text += " " + strings.Join(shown, ", ")
+	}
+	if l.Before != "" {
+		text += "; there is only " + l.Before + " that it would be compared with"
 	}
 	if l.Harm != "" {
 		text += "; the smallest harm that a window proves: " + l.Harm

@@ -50,7 +50,9 @@ func TestLacks(t *testing.T) {
 
 // What has no say, or can do without, holds nobody up; of the others the longest wait is told, a rate's in seconds.
 func TestLacksOfSeveral(t *testing.T) {
-	of := func(name string, kind Kind) MetricSpec { return MetricSpec{Spec: Spec{Name: name, Kind: kind, Compare: true}} }
+	of := func(name string, kind Kind) MetricSpec {
+		return MetricSpec{Spec: Spec{Name: name, Kind: kind, Compare: true}}
+	}
 	dry, optional := of("dry", Proportion), of("optional", Proportion)
 	dry.DryRun, optional.Optional = true, true
 	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(900), Metrics: []MetricSpec{dry, optional, of("traffic", Rates), of("much", Proportion)}},

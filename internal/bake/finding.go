@@ -332,7 +332,7 @@ func (m Metric) counted(r judge.Rate) string {
 	if k == judge.Proportion || k == judge.Histogram {
 		return fmt.Sprintf("%s (%s of %s)", rate(k, r.Value), number(r.Events), number(r.Total))
 	}
-	return fmt.Sprintf("%s (%s)", rate(k, r.Value), plural(int(min(r.Total, 1e15)), "value"))
+	return fmt.Sprintf("%s (%s)", m.value(r.Value), plural(int(min(r.Total, 1e15)), "value"))
 }
 
 // docs names the page of each reason that has one of its own.

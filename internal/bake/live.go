@@ -236,7 +236,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 			return rate(judge.Proportion, all.Bad/all.Total)
 		}
 	case judge.Histogram:
-		return bucketQuantile(all.Buckets, 0.5) + " at the median, " + bucketQuantile(all.Buckets, 0.99) + " at p99"
+		return m.quantile(all.Buckets, 0.5) + " at the median, " + m.quantile(all.Buckets, 0.99) + " at p99"
 	case judge.Rates:
 		if m.Of != "" && all.Of > 0 {
 			return m.rate(all.Total / all.Of)
@@ -254,7 +254,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 	for _, v := range all.Values {
 		sum += v
 	}
-	return number(sum / float64(len(all.Values)))
+	return m.value(sum / float64(len(all.Values)))
 }
 
 // total puts samples together.
@@ -276,14 +276,14 @@ func (l *looking) units(buckets []judge.Bucket) {
 	for _, limit := range l.limits() {
 		switch {
 		case limit.Max > most:
-			l.wrong("no bucket reaches the limit %s%s: the largest bound is %s, so that nothing can be seen to exceed it", quantileName(limit), limit.Text, number(most))
+			l.wrong("no bucket reaches the limit %s%s: the largest bound is %s, so that nothing can be seen to exceed it", quantileName(limit), limit.Text, l.value(most))
 		case limit.Max < least:
-			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, number(least))
+			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, l.value(least))
 		}
 	}
 }
 
-func bucketQuantile(buckets []judge.Bucket, q float64) string {
+func (m Metric) quantile(buckets []judge.Bucket, q float64) string {
 	sum := 0.0
 	for _, b := range buckets {
 		sum += b.N
@@ -294,7 +294,7 @@ func bucketQuantile(buckets []judge.Bucket, q float64) string {
 			if b.Inf {
 				return "beyond the last bound"
 			}
-			return "at most " + number(b.Le)
+			return "at most " + m.value(b.Le)
 		}
 	}
 	return "nothing"

@@ -164,7 +164,7 @@ func (w *watch) lately() string {
 		for _, v := range all.Values {
 			sum += v
 		}
-		return number(sum / float64(len(all.Values)))
+		return w.value(sum / float64(len(all.Values)))
 	}
 	return ""
 }

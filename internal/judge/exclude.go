@@ -101,7 +101,7 @@ func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text 
 	}
 	for _, s := range w.streams {
 		if reason, needed = s.conclude(); reason != "" {
-			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed, s.unit())
+			return reason, needed, s.tell(&w.spec.Spec, s.stretchSince(0)) + ": " + because(reason, needed, s.unit())
 		}
 	}
 	if w.level != nil && w.level.weigh(d.load()) > 0 {

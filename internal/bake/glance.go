@@ -3,6 +3,7 @@ package bake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +81,9 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 			continue
 		}
 		t := glanced(m.Queries(p.Vars), name, lately, err, seen)
+		if t == nil {
+			t = m.mislabelled(series, p.Vars)
+		}
 		if t == nil && m.By != "" {
 			t = m.ungrouped(series, p.Vars)
 		}
@@ -112,6 +116,25 @@ func glancedAt(err error, q metric.Query, source string) *trouble {
 		}
 	}
 	return nil
+}
+
+// mislabelled is the label for which bad can match nothing of what total matches, nil where it can.
+func (m Metric) mislabelled(series []metric.Series, vars map[string]string) *trouble {
+	if m.kind() != judge.Proportion {
+		return nil
+	}
+	sel := &selection{bad: string(m.Bad), total: string(m.Total)}
+	for _, s := range m.own(series, vars) {
+		if s.Query == m.Name+".bad" {
+			return nil
+		}
+		sel.sawTotal(s)
+	}
+	l := sel.missingLabel()
+	if l == "" || !sel.fromTotal() { // it may have matched before
+		return nil
+	}
+	return &trouble{"selector", fmt.Sprintf("bad matches nothing, and asks for the label %q, which no series of total has", clean.Cut(l, 100)), seeLabels}
 }
 
 // ungrouped is why the groups of a metric can't be told apart, nil where they can.

@@ -72,12 +72,17 @@ func TestGlanceOfAPage(t *testing.T) {
 		Metrics: []Metric{
 			{Name: "good", From: "page", Bad: `requests_total{code="500"}`, Total: "requests_total"},
 			{Name: "misnamed", From: "page", Rate: "requests"},
+			{Name: "labels", From: "page", Bad: `requests_total{status="500"}`, Total: "requests_total"},
+			{Name: "elsewhere", From: "page", Bad: `failures_total{status="500"}`, Total: "requests_total"},
 		}}}
 	var got []string
 	for _, f := range Glance(t.Context(), p) {
 		got = append(got, f.Check+": "+f.Summary)
 	}
-	want := []string{"preflight/misnamed: misnamed: nothing matches requests", "preflight/ready-when: ready-when: nothing that reports now matches app_infos"}
+	want := []string{
+		`preflight/labels: labels: bad matches nothing, and asks for the label "status", which no series of total has`,
+		"preflight/misnamed: misnamed: nothing matches requests", "preflight/ready-when: ready-when: nothing that reports now matches app_infos",
+	}
 	if !slices.Equal(got, want) || asked.Load() == 0 {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -59,7 +59,7 @@ func (l *loaded) description() string {
 	report.Paragraph(&b, "", fmt.Sprintf("%s%s: the configuration has no mistake", dash(l.file.Service), where(l.file.Environment)))
 	fmt.Fprintln(&b, "\nWhat would be done")
 	for _, row := range l.doing() {
-		report.Paragraph(&b, fmt.Sprintf("  %-7s ", row[0]), row[1])
+		report.Paragraph(&b, fmt.Sprintf("  %-9s", row[0]), row[1])
 	}
 	unwise := l.unwise()
 	if len(unwise) == 0 {
@@ -114,7 +114,7 @@ func (l *loaded) doing() [][2]string {
 		add("record", "%s", l.ledger)
 	}
 	if f.Rollback != nil && f.Rollback.Command != "" {
-		add("", "a rollback would be: %s (printed, never run)", f.Rollback.Command)
+		add("rollback", "it would be: %s (printed, never run)", f.Rollback.Command)
 	}
 	return rows
 }

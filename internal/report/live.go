@@ -73,7 +73,11 @@ func plan(data []byte) (string, string) {
 	if p.Release.Environment != "" {
 		what += " to " + p.Release.Environment
 	}
-	return "plan", fmt.Sprintf("%s: %s (deploy %s)", strings.TrimSpace(what), strings.Join(p.Stages, ", "), p.DeployID)
+	what = strings.TrimSpace(what)
+	if len(p.Stages) > 0 { // begin may have none before the deploy
+		what += ": " + strings.Join(p.Stages, ", ")
+	}
+	return "plan", fmt.Sprintf("%s (deploy %s)", what, p.DeployID)
 }
 
 func finding(data []byte) (string, string) {

@@ -36,6 +36,7 @@ type baseline struct {
 	samples []judge.Sample
 	fetched int // samples, before the judge took them
 	done    bool
+	first   time.Time     // of what came
 	start   time.Time     // of an earlier deploy: when it began to serve
 	shift   time.Duration // by which the samples are moved to stand right before the deploy
 	trouble *trouble      // of the last chunk that was asked for, or of what came
@@ -73,6 +74,7 @@ func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *b
 	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), split: newSplit(gs, m, g, true), shift: shift}
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
 		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
+		b.begins(earlier)
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
 	}
 	return b
@@ -260,7 +262,9 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	defer w.mu.Unlock()
 	b := w.fetching()
 	b.trouble = nil
-	fresh := b.fresh(b.counts.add(series, b.cursor, to).samples)
+	all := b.counts.add(series, b.cursor, to).samples
+	b.begins(all)
+	fresh := b.fresh(all)
 	if b.samples == nil { // a day of it is most of what a bake holds: room for just that
 		b.samples = make([]judge.Sample, 0, b.to.Sub(b.from)/b.grid.step)
 	}

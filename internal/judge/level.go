@@ -181,13 +181,22 @@ func (l *level) push(o obs) {
 	}
 }
 
-// weigh is the evidence, in nats, of the present streaks. One beyond High must be longer than any was in history.
+// weigh is the evidence, in nats, of the present streaks and the shift.
 func (l *level) weigh(load float64) float64 {
+	e, _ := l.find(load)
+	return e
+}
+
+// find is the evidence, and the shift where that says most. A streak beyond High must be longer than any was in history.
+func (l *level) find(load float64) (nats float64, moved *shift) {
 	if !l.Enough {
-		return 0
+		return 0, nil
 	}
-	e := math.Max(l.held(l.high, l.High, load, math.Max(l.least(), 1.5*l.Streak)), l.held(l.near, l.Near, load, l.least()))
-	return math.Max(e, l.shift.weigh(load))
+	nats = math.Max(l.held(l.high, l.High, load, math.Max(l.least(), 1.5*l.Streak)), l.held(l.near, l.Near, load, l.least()))
+	if e := l.shift.weigh(load); e > nats {
+		return e, l.shift
+	}
+	return nats, nil
 }
 
 // held gives 3 nats for each stretch that is as long as a streak must be, so that even a gauge that is judged alone has to stay there for

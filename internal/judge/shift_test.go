@@ -143,7 +143,7 @@ func TestShiftStateAndSteps(t *testing.T) {
 	if a < 3 || math.Abs(a-b) > 1e-9 {
 		t.Errorf("%v nats in whole steps, %v in quarters, want the same and at least 3", a, b)
 	}
-	if got := shiftOf(whole).tell(spec.Metrics[0]); !strings.HasPrefix(got, "jobs 3.") || !strings.HasSuffix(got, "/s in the hours before the deploy") {
+	if got := shiftOf(whole).tell(&spec.Metrics[0].Spec); !strings.HasPrefix(got, "jobs 3.") || !strings.HasSuffix(got, "/s in the hours before the deploy") {
 		t.Error(got)
 	}
 	out, err := json.Marshal(whole)

@@ -136,10 +136,10 @@ func (o *onsets) onsetWeight(k int) float64 {
 
 // found is what a stream found: the log of its e-value, and since when.
 type found struct {
-	logE    float64
-	onset   int
-	best    float64 // log e-value of that onset alone
-	shifted bool    // the shift says more than the counts do
+	logE  float64
+	onset int
+	best  float64 // log e-value of that onset alone
+	moved *shift  // nil: the counts say more
 }
 
 // weighOnsets averages over the candidate onsets; a bet not placed yet is worth 1.
@@ -159,7 +159,7 @@ func (s *stream) weighOnsets() found {
 		f.logE = logAdd(f.logE, math.Log(rest))
 	}
 	if e := s.shift.weigh(1); e > math.Max(0, f.logE) {
-		f.logE, f.onset, f.shifted = e, 0, true
+		f.logE, f.onset, f.moved = e, 0, s.shift
 	}
 	return f
 }

@@ -8,15 +8,15 @@ import (
 
 // tell says what one metric is held against, with what was expected of it; the evidence and since when only where it looks worse.
 func (w *watched) tell(x weighed, evidence float64) string {
+	if x.moved != nil {
+		return fmt.Sprintf("%s, evidence %s, %s", x.moved.tell(&w.spec.Spec), oddsOf(evidence), after(seconds(x.moved.Warm)))
+	}
 	if x.stream == nil && w.limits != nil && w.spec.Kind != Boolean {
 		if v := w.limits.weighAll(); v.worst != nil && v.onset >= 0 {
 			j := Judgement{Evidence: evidence}
 			w.limits.tellFail(&j, v)
 			return j.Sentence
 		}
-	}
-	if x.moved != nil {
-		return fmt.Sprintf("%s, evidence %s, %s", x.moved.tell(w.spec), oddsOf(evidence), after(seconds(x.moved.Warm)))
 	}
 	if x.stream == nil || len(x.stream.opened) == 0 {
 		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
@@ -31,12 +31,14 @@ func (w *watched) tell(x weighed, evidence float64) string {
 }
 
 // tell says what the mean was before and is now.
-func (s *shift) tell(m MetricSpec) string {
-	per := ""
-	if m.Kind != Gauge {
-		per = "/s"
+func (s *shift) tell(spec *Spec) string {
+	text := func(v float64) string {
+		if spec.Kind == Gauge {
+			return spec.Unit.Text(v)
+		}
+		return plain(v) + "/s"
 	}
-	return fmt.Sprintf("%s %s%s, %s%s in the hours before the deploy", m.Name, plain(average(s.after)), per, plain(average(s.Before)), per)
+	return fmt.Sprintf("%s %s, %s in the hours before the deploy", spec.Name, text(average(s.after)), text(average(s.Before)))
 }
 
 // tell says what was counted, beside what was expected: by the time before, the control and how earlier deploys warmed up.

@@ -166,18 +166,15 @@ func (w *watched) weigh(d *Deploy) weighed {
 		e := f.logE + math.Log(share*s.Share/w.shares())
 		total = logAdd(total, e)
 		if e > best {
-			best, out.stream, out.onset, out.moved = e, s, f.onset, nil
-			if f.shifted {
-				out.moved = s.shift
-			}
+			best, out.stream, out.onset, out.moved = e, s, f.onset, f.moved
 		}
 	}
 	if w.level != nil {
-		e := w.level.weigh(d.load())
-		if e > 0 && e == w.level.shift.weigh(d.load()) {
-			out.moved = w.level.shift
+		e, moved := w.level.find(d.load())
+		if e += math.Log(share); e > best {
+			out.moved = moved
 		}
-		total = logAdd(total, e+math.Log(share))
+		total = logAdd(total, e)
 	}
 	out.logE = total
 	return out

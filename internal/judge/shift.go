@@ -79,7 +79,9 @@ func (f *shiftFit) allow(previous []Earlier, reduce func(Sample, time.Time) obs)
 			before = f.Before
 		}
 		for k := f.Steps; k <= len(after); k++ {
-			f.Bound = math.Max(f.Bound, f.ratio(after[:k], before)+shiftLooked)
+			if g := f.ratio(after[:k], before) + shiftLooked; g > f.Bound && finite(g) {
+				f.Bound = g
+			}
 		}
 	}
 }
@@ -215,6 +217,9 @@ func (b block) plus(o obs) block {
 func blocksOf(os []obs, length float64) (out []block) {
 	var b block
 	for _, o := range os {
+		if !(o.N > 0) {
+			continue
+		}
 		if b = b.plus(o); b.length() >= length-1e-3 {
 			out = append(out, b)
 			b = block{}

@@ -189,6 +189,27 @@ func TestShiftIsNotLookedAt(t *testing.T) {
 	}
 }
 
+// Earlier deploys without a value, or with what is no number, change nothing.
+func TestShiftAfterNoDeploy(t *testing.T) {
+	j := &jumpy{Gauge, rand.New(rand.NewPCG(1, 17)), changed(1, 0)}
+	spec := DeploySpec{Alpha: 0.01, Start: at(0), End: at(1800), Metrics: []MetricSpec{{Spec: Spec{Name: "cpu", Kind: Gauge, Compare: true}}}}
+	before := j.samples(-86400, 0)
+	want := shiftOf(NewDeploy(spec, []History{{Before: before}})).Bound
+	for _, vs := range [][]float64{nil, {math.NaN()}, {-1e9}} {
+		e := Earlier{Start: at(0)}
+		for s := 0.0; s < 1800; s += 60 {
+			e.Samples = append(e.Samples, Sample{From: at(s), To: at(s + 60), Values: vs})
+		}
+		d := NewDeploy(spec, []History{{Before: before, Previous: []Earlier{e}}})
+		if got := shiftOf(d).Bound; got != want {
+			t.Errorf("%v: bound %v, want %v", vs, got, want)
+		}
+		if _, err := json.Marshal(shiftOf(d).shiftFit); err != nil {
+			t.Errorf("%v: %v", vs, err)
+		}
+	}
+}
+
 // Of four and four all apart the rank sum is 8 above its mean of 18, whose variance is 12 (Mann & Whitney, 1947).
 func TestRanks(t *testing.T) {
 	low, high := []float64{1, 2, 3, 4}, []float64{5, 6, 7, 8}

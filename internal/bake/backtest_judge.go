@@ -44,7 +44,7 @@ func (r *replay) trial(p Past, hs histories) trial {
 // judge gives the past to the judge as it came, window by window.
 func (r *replay) judge(p Past, hs histories) Replayed {
 	t := r.trial(p, hs)
-	v, at := decided(newDeploy(t.spec, t.before), t.after, t.spec.End)
+	v, at := decided(newDeploy(t.spec, slices.Values(t.before)), t.after, t.spec.End)
 	out := Replayed{Past: p, At: at, Why: v.Sentence, Verdict: map[judge.Status]string{judge.Fail: ReplayRollback, judge.Pass: ReplayPass}[v.Status]}
 	if out.Verdict == "" {
 		out.Verdict = ReplayInconclusive
@@ -138,8 +138,8 @@ func (r *replay) before(p Past, h *history, samples []judge.Sample) []judge.Samp
 	if h.back() > 0 {
 		b.shift = p.Started.Add(-o.Baseline.Gap).Sub(to)
 	}
-	b.samples = leaveOut(between(samples, from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
-	return b.moved(nil)
+	b.keep(nil, leaveOut(between(samples, from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...)))
+	return b.moved(nil).Samples()
 }
 
 // others are the deploys around this one, which are no baseline.

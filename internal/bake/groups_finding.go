@@ -59,7 +59,7 @@ func (w *watch) concludeGroups(over bool, v judge.Verdict) (fs []verdict.Finding
 // take sorts one group.
 func (c *groupsFound) take(g *group, j judge.Judgement) {
 	w := c.w
-	after, before := w.split.samples(g), w.before.of(g)
+	after, before := w.split.samples(g), w.before.of(g).Samples()
 	e := verdict.Evidence{What: g.By + " " + g.value, Got: w.amountsOf(after)}
 	if len(before) > 0 {
 		e.Got += ", before " + w.amountsOf(before)
@@ -91,7 +91,7 @@ func (w *watch) justThere(group []judge.Sample) bool {
 	if len(group) == 0 {
 		return false
 	}
-	all := w.before.of(nil)
+	all := w.before.of(nil).Samples()
 	return len(all) == 0 || all[len(all)-1].To.Sub(group[len(group)-1].To) < liveBack/4
 }
 
@@ -115,7 +115,7 @@ func (w *watch) strange(g *group) bool {
 	}
 	spec := w.spec
 	spec.Limits = nil
-	s := w.newJudge(spec, w.before.moved(nil))
+	s := w.newJudge(spec, w.before.moved(nil).Samples())
 	for _, x := range w.split.samples(g) {
 		s.Add(x)
 	}

@@ -331,7 +331,7 @@ func (l *looking) proves(before []judge.Sample, x float64) bool {
 	start := before[len(before)-1].To
 	end := start.Add(o.Window)
 	spec := judge.Spec{Name: l.Name, Kind: l.kind(), Limits: l.limits(), Compare: true, Start: start, End: end}
-	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, []judge.History{{Before: before}})
+	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, slices.Values([]judge.History{{Before: before}}))
 	usual := total(before)
 	n := float64(len(before))
 	for t := start; t.Before(end); t = t.Add(o.Step) {

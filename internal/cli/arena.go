@@ -153,7 +153,7 @@ func newArenaBake(m arenaMessage) *arenaBake {
 	b.canary.deploy(0, m.Interval)
 	b.control.step = m.Interval
 	spec := judge.DeploySpec{Alpha: m.Alpha, Start: arenaTime(0), End: arenaTime(m.Bake), WarmUp: 5 * time.Minute, Metrics: arenaMetrics}
-	b.deploy = judge.NewDeploy(spec, hs)
+	b.deploy = judge.NewDeploy(spec, slices.Values(hs))
 	return b
 }
 

@@ -90,7 +90,7 @@ func (s *session) superseded(started time.Time) func(context.Context) (string, b
 // resume is what an earlier process of this bake left. What it only sampled before the deploy counts for every command; its window's
 // samples count when this run goes on with the same bake.
 func (s *session) resume() bake.Resume {
-	r := bake.Resume{Baseline: s.warmed, Samples: map[string][]judge.Sample{}}
+	r := bake.Resume{Baseline: s.warmed, Samples: map[string]judge.Packed{}}
 	if s.earlier == nil {
 		return r
 	}

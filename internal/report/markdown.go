@@ -45,10 +45,10 @@ func (r *Report) charts(b *strings.Builder) {
 		switch {
 		case strings.HasSuffix(m, "/control"): // what runs beside the new version
 		case r.failed(m):
-			chart(b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+			r.chart(b, m)
 		case r.Groups[m] != "":
 		default:
-			chart(&rest, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+			r.chart(&rest, m)
 		}
 	}
 	if rest.Len() > 0 {
@@ -136,14 +136,15 @@ func (r *Report) details(b *strings.Builder) {
 const maxPoints = 60
 
 // chart draws what a metric did after the deploy, and what it did before as a level line.
-func chart(b *strings.Builder, metric string, before, after []judge.Sample, j judge.Judgement) {
+func (r *Report) chart(b *strings.Builder, metric string) {
+	after, j := r.Samples[metric].Samples(), r.Judgements[metric]
 	ys, unit := points(after, j.Kind)
 	if len(ys) < 2 {
 		return
 	}
 	ys = thin(ys)
 	span := after[len(after)-1].To.Sub(after[0].From)
-	was, known := level(before, j.Kind)
+	was, known := level(r.Baseline[metric].Samples(), j.Kind)
 	fmt.Fprintf(b, "### %s\n\n", escape(metric))
 	if j.Sentence != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(j.Sentence))

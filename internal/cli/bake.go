@@ -11,7 +11,6 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/bake/metric"
-	"github.com/bakegate/bakegate/internal/heap"
 	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/release"
@@ -60,7 +59,6 @@ func (s *session) bake(ctx context.Context, d release.Deploy) step.Baked {
 	}
 	end := s.platform.Section("bake", "Bake")
 	defer end()
-	defer heap.Sparing()()
 	res := bake.Run(ctx, p)
 	return step.Baked{Findings: res.Findings, Serving: res.Serving, Pending: res.Pending, Aborted: res.Aborted, Superseded: res.Superseded}
 }

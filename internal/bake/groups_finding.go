@@ -97,7 +97,7 @@ func (w *watch) justThere(group []judge.Sample) bool {
 
 // amountsOf says what samples amount to, and of how many events; "nothing" where there are none.
 func (m Metric) amountsOf(samples []judge.Sample) string {
-	text, events := m.amounts(samples), total(samples).Total
+	text, events := m.amounts(samples), judge.Together(samples).Total
 	switch {
 	case text == "":
 		return "nothing"

@@ -77,7 +77,7 @@ func (w *watch) decidedBy(g *group, v judge.Verdict) judge.Judgement {
 	if g.index < len(v.Metrics) {
 		j = v.Metrics[g.index]
 	}
-	if all := total(w.before.of(g).Samples()); w.kind() == judge.Proportion && all.Total > 0 {
+	if all := judge.Together(w.before.of(g).Samples()); w.kind() == judge.Proportion && all.Total > 0 {
 		j.Before = judge.Rate{Value: all.Bad / all.Total, Events: all.Bad, Total: all.Total}
 	}
 	j.Metric, j.Status = g.Name, judge.Continue

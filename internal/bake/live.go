@@ -204,14 +204,14 @@ func (l *looking) points(own []metric.Series) {
 func (l *looking) measure(samples []judge.Sample) {
 	l.live.PerMinute, l.live.Value = perMinute(samples), l.amounts(samples)
 	if l.kind() == judge.Histogram {
-		l.units(total(samples).Buckets)
+		l.units(judge.Together(samples).Buckets)
 	}
 	l.live.Harm = l.smallest(samples)
 }
 
 // perMinute is how many events there were a minute.
 func perMinute(samples []judge.Sample) float64 {
-	all := total(samples)
+	all := judge.Together(samples)
 	events := all.Total
 	for _, b := range all.Buckets {
 		events += b.N
@@ -227,7 +227,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 	if len(samples) == 0 {
 		return ""
 	}
-	all := total(samples)
+	all := judge.Together(samples)
 	switch m.kind() {
 	case judge.Proportion:
 		if all.Total > 0 {
@@ -253,15 +253,6 @@ func (m Metric) amounts(samples []judge.Sample) string {
 		sum += v
 	}
 	return number(sum / float64(len(all.Values)))
-}
-
-// total puts samples together.
-func total(samples []judge.Sample) (all judge.Sample) {
-	for _, s := range samples {
-		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-	}
-	all.Buckets = judge.Together(samples)
-	return all
 }
 
 // units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.
@@ -332,7 +323,7 @@ func (l *looking) proves(before []judge.Sample, x float64) bool {
 	end := start.Add(o.Window)
 	spec := judge.Spec{Name: l.Name, Kind: l.kind(), Limits: l.limits(), Compare: true, Start: start, End: end}
 	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, slices.Values([]judge.History{{Before: before}}))
-	usual := total(before)
+	usual := judge.Together(before)
 	n := float64(len(before))
 	for t := start; t.Before(end); t = t.Add(o.Step) {
 		s := judge.Sample{From: t, To: t.Add(o.Step), Bad: usual.Bad / n, Total: usual.Total / n, Of: usual.Of / n}

@@ -66,7 +66,6 @@ func Ample() (done func()) {
 	return func() { relaxed.want(usual) }
 }
 
-
 // Within asks Go to collect early enough that the process stays about within a number of bytes, until the returned function is called. It is
 // for work on what a stranger sends: garbage is no reason to need more. It bounds nothing that is in use.
 func Within(bytes int64) (done func()) {

@@ -198,17 +198,13 @@ func point(s judge.Sample, k judge.Kind) (y float64, unit string) {
 
 // level is what all samples of the time before amount to.
 func level(before []judge.Sample, k judge.Kind) (y float64, known bool) {
-	var all judge.Sample
-	length := time.Duration(0)
-	for _, s := range before {
-		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-		length += s.To.Sub(s.From)
-	}
-	all.Buckets = judge.Together(before)
 	if len(before) == 0 {
 		return 0, false
 	}
-	all.From, all.To = time.Time{}, time.Time{}.Add(length)
+	all := judge.Together(before)
+	for _, s := range before { // holes are no part of it
+		all.To = all.To.Add(s.To.Sub(s.From))
+	}
 	y, unit := point(all, k)
 	return y, unit != ""
 }

@@ -75,6 +75,11 @@ func TestScore(t *testing.T) {
 	if s.allGood.wrong != 1 || s.allBad.wrong != 1 || s.allBad.detected != 1 || s.allBad.passed != 1 || s.allBad.delay() != 60 {
 		t.Errorf("got %+v and %+v", s.allGood, s.allBad)
 	}
+	sooner := scoreOf([]*result{{class: g, bake: 1800, verdict: verdict{answer{Verdict: pass}, 600}}, {class: g, bake: 1800, verdict: verdict{answer{Verdict: pass}, 1800}}})
+	var out bytes.Buffer
+	if err := sooner.print(&out); err != nil || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "all good 2 50.0 (9.5-90.5) 33.3") {
+		t.Errorf("passes before the end: %v\n%s", err, &out)
+	}
 	if m := s.misses(bars{2, 8, 85, 7}); len(m) != 4 {
 		t.Errorf("got %q, want all four bounds missed", m)
 	}

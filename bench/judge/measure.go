@@ -49,7 +49,7 @@ func work(ctx context.Context, o options, cs []*class, open func(context.Context
 		if err != nil {
 			return fmt.Errorf("%s, seed %d: %w", tr.class.name, tr.seed, err)
 		}
-		results[i] = &result{tr.class, tr.mode, tr.group, tr.seed, tr.onset, v}
+		results[i] = &result{tr.class, tr.mode, tr.group, tr.seed, tr.onset, tr.bake, v}
 	}
 	return j.close()
 }

@@ -16,6 +16,7 @@ type result struct {
 	group string
 	seed  uint64
 	onset float64
+	bake  int
 	verdict
 }
 
@@ -25,17 +26,30 @@ func (r *result) early() bool { return r.class.bad && r.Verdict == rollback && f
 // wrong is a rollback that was not deserved.
 func (r *result) wrong() bool { return r.Verdict == rollback && (!r.class.bad || r.early()) }
 
+// saved is how much of the bake a pass before its end did without, s.
+func (r *result) saved() int {
+	if r.Verdict != pass {
+		return 0
+	}
+	return max(0, r.bake-r.t)
+}
+
 func (r *result) detected() bool { return r.class.bad && r.Verdict == rollback && !r.early() }
 
 // tally counts results.
 type tally struct {
 	name                                  string
 	n, wrong, detected, passed, undecided int
+	sooner, saved, baked                  int // passed before the end; s of the bakes that spared; s of all bakes
 	delays                                []float64
 }
 
 func (t *tally) add(r *result) {
 	t.n++
+	t.baked, t.saved = t.baked+r.bake, t.saved+r.saved()
+	if r.saved() > 0 {
+		t.sooner++
+	}
 	switch {
 	case r.wrong():
 		t.wrong++
@@ -127,6 +141,13 @@ func (s *score) print(out io.Writer) error {
 	slices.SortFunc(s.totals, func(a, b *tally) int { return strings.Compare(b.name, a.name) })
 	for _, t := range s.totals {
 		fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\n", t.name, t.n, percent(t.wrong, t.n), percent(t.detected, t.n), percent(t.passed, t.n), percent(t.undecided, t.n))
+	}
+	if g, b := &s.allGood, &s.allBad; g.sooner+b.sooner > 0 {
+		fmt.Fprintln(w, "\t\t\t\t\t")
+		fmt.Fprintln(w, "passed before the end\tn\t%\tof all time spared %")
+		for _, t := range []*tally{g, b} {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%.1f\n", t.name, t.n, limits(t.sooner, t.n), percent(t.saved, t.baked))
+		}
 	}
 	return w.Flush()
 }

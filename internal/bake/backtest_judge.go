@@ -17,7 +17,8 @@ type trial struct {
 }
 
 func (r *replay) trial(p Past, hs histories) trial {
-	t := trial{spec: judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window)}}
+	t := trial{spec: judge.DeploySpec{Alpha: float64(r.Options.Alpha), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
+		PassAfter: r.Options.PassAfter, Step: r.Options.Step}}
 	add := func(m judge.MetricSpec, of int, before, after []judge.Sample) {
 		t.spec.Metrics, t.of = append(t.spec.Metrics, m), append(t.of, of)
 		t.before, t.after = append(t.before, judge.History{Before: before}), append(t.after, after)
@@ -44,7 +45,7 @@ func (r *replay) trial(p Past, hs histories) trial {
 // judge gives the past to the judge as it came, window by window.
 func (r *replay) judge(p Past, hs histories) Replayed {
 	t := r.trial(p, hs)
-	v, at := decided(newDeploy(t.spec, slices.Values(t.before)), t.after, t.spec.End)
+	v, at := t.decided()
 	out := Replayed{Past: p, At: at, Why: v.Sentence, Verdict: map[judge.Status]string{judge.Fail: ReplayRollback, judge.Pass: ReplayPass}[v.Status]}
 	if out.Verdict == "" {
 		out.Verdict = ReplayInconclusive
@@ -84,20 +85,31 @@ func (h *history) untold(out *Replayed, i int) {
 }
 
 // decided has all metrics judged together, and says when that was decided.
-func decided(d deployJudge, after [][]judge.Sample, end time.Time) (judge.Verdict, time.Time) {
-	j := joint{judge: d, metrics: make([]together, len(after))}
-	for i := range after {
-		j.metrics[i].own.samples = after[i]
+func (t *trial) decided() (judge.Verdict, time.Time) {
+	d := newDeploy(t.spec, slices.Values(t.before))
+	j := joint{judge: d, metrics: make([]together, len(t.after))}
+	for i := range t.after {
+		j.metrics[i].own.samples = t.after[i]
 	}
-	for _, t := range j.unseen() {
+	for _, at := range j.unseen() {
 		for i := range j.metrics {
-			j.metrics[i].own.until(t, func(x judge.Sample) { d.Add(i, x) })
+			j.metrics[i].own.until(at, func(x judge.Sample) { d.Add(i, x) })
 		}
-		if v := d.Judge(); v.Status == judge.Fail {
-			return v, t
+		if v := d.Judge(); v.Status == judge.Fail || v.Status == judge.Pass && t.sound(at, v) {
+			return v, at
 		}
 	}
-	return d.End(), end
+	return d.End(), t.spec.End
+}
+
+// sound reports whether each metric would pass by itself too, as the bake asks before it passes early.
+func (t *trial) sound(at time.Time, v judge.Verdict) bool {
+	for i, m := range t.spec.Metrics {
+		if t.of[i] == whole && !m.DryRun && alone(m.Spec, t.before[i].Before, t.after[i], at, v).Status != judge.Pass {
+			return false
+		}
+	}
+	return true
 }
 
 // alone has one metric explain itself, up to the time at which all was decided.

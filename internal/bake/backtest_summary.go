@@ -15,6 +15,8 @@ type BacktestSummary struct {
 	Bad          Share           `json:"bad"`          // rollbacks among deploys known to be bad
 	Delay        time.Duration   `json:"delay"`        // median, from serving to the rollback of a bad deploy
 	Inconclusive Share           `json:"inconclusive"` // among all
+	Early        Share           `json:"early"`        // passes before the end of the window, among all
+	EarlyBad     int             `json:"earlyBad"`     // of these, deploys known to be bad
 	Metrics      []MetricSummary `json:"metrics"`
 	Advice       []string        `json:"advice,omitempty"`
 }
@@ -51,7 +53,7 @@ type MetricSummary struct {
 // Summarise counts a replay.
 func (o Options) Summarise(rs []Replayed) BacktestSummary {
 	var s BacktestSummary
-	var good, falseAlarms, bad, caught, unknown int
+	var good, falseAlarms, bad, caught, unknown, early int
 	var delays []time.Duration
 	for _, r := range rs {
 		rolled := r.Verdict == ReplayRollback
@@ -67,8 +69,13 @@ func (o Options) Summarise(rs []Replayed) BacktestSummary {
 			}
 		}
 		unknown += one(r.Verdict == ReplayInconclusive)
+		if r.Verdict == ReplayPass && r.At.Before(r.Serving.Add(o.Window)) {
+			early++
+			s.EarlyBad += one(r.Truth == Bad)
+		}
 	}
 	s.Good, s.Bad, s.Inconclusive = share(falseAlarms, good), share(caught, bad), share(unknown, len(rs))
+	s.Early = share(early, len(rs))
 	if len(delays) > 0 {
 		slices.Sort(delays)
 		s.Delay = delays[len(delays)/2]

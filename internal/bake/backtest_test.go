@@ -163,3 +163,33 @@ func TestWilson(t *testing.T) {
 		}
 	}
 }
+
+// A replay passes before the end of the window where the bake would have.
+func TestBacktestPassesEarly(t *testing.T) {
+	begin := time.Now().Truncate(time.Minute).Add(-48 * time.Hour)
+	at := func(h float64) time.Time { return begin.Add(time.Duration(h * float64(time.Hour))) }
+	bad, late := at(20), at(30).Add(6*time.Minute)
+	src := pastWorld{begin: begin, bad: []time.Time{bad, late}}.backend()
+	b := backtestOf(src, Past{Started: at(6), Truth: Good}, Past{Started: bad, Truth: Bad}, Past{Started: at(30), Truth: Bad})
+	for _, after := range []time.Duration{0, 4 * time.Minute} {
+		b.Options.PassAfter = after
+		rs, err := b.Run(t.Context())
+		if err != nil || len(rs) != 3 {
+			t.Fatalf("%d replays, %v", len(rs), err)
+		}
+		s := b.Options.Summarise(rs)
+		early := after > 0
+		want := []string{ReplayPass, ReplayRollback, ReplayRollback}
+		if early {
+			want[2] = ReplayPass // it began to fail in the seventh minute
+		}
+		for i, r := range rs {
+			if watched := r.At.Sub(r.Serving); r.Verdict != want[i] || r.Verdict == ReplayPass && (watched < 6*time.Minute) != early {
+				t.Errorf("pass-after %s, replay %d: got %s after %s, want %s: %s", after, i, r.Verdict, watched, want[i], r.Why)
+			}
+		}
+		if early != (s.Early.N == 2 && s.EarlyBad == 1) || !early && s.Early.N > 0 {
+			t.Errorf("pass-after %s: %d passed early, %d of them bad", after, s.Early.N, s.EarlyBad)
+		}
+	}
+}

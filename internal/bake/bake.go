@@ -47,7 +47,8 @@ type bake struct {
 }
 
 // Run waits until the new version serves, watches the metrics through the window and says what it found. It returns early when a
-// metric failed, when another deploy took over and when ctx ends, within a tenth of a second whatever the sources do.
+// metric failed, when all pass and may do so early, when another deploy took over and when ctx ends, within a tenth of a second whatever the
+// sources do.
 func Run(ctx context.Context, p Plan) Result {
 	b := &bake{Plan: p, observer: &observer{to: p.Observe}, started: time.Now()}
 	defer b.observer.close()
@@ -179,7 +180,7 @@ func (s *source) add(w *watch) {
 
 // together puts the metrics under one judgement.
 func (b *bake) together() {
-	spec := judge.DeploySpec{Alpha: float64(b.Options.Alpha), Start: b.serving}
+	spec := judge.DeploySpec{Alpha: float64(b.Options.Alpha), Start: b.serving, PassAfter: b.Options.PassAfter, Step: b.Options.Step}
 	metrics := make([]together, len(b.watches))
 	for i, w := range b.watches {
 		metrics[i] = together{spec: w.metricSpec(w.spec), hard: w.hardLimits(), upstream: w.Upstream}
@@ -234,7 +235,15 @@ func (w *watch) extend(to time.Time) {
 
 func (b *bake) tellServing() {
 	from, to := b.window()
-	b.observer.tell(Event{Kind: EventServing, From: from, To: to, Text: fmt.Sprintf("watching %s for %s, from %s", plural(len(b.watches), "metric"), short(b.Options.Window), clock24(from))})
+	b.observer.tell(Event{Kind: EventServing, From: from, To: to, Text: fmt.Sprintf("watching %s for %s, from %s", plural(len(b.watches), "metric"), b.lasts(), clock24(from))})
+}
+
+// lasts says for how long is watched.
+func (b *bake) lasts() string {
+	if b.Options.PassAfter > 0 {
+		return short(b.Options.PassAfter) + " to " + short(b.Options.Window)
+	}
+	return short(b.Options.Window)
 }
 
 // missing stands in for a source that the plan names but does not have.
@@ -257,7 +266,7 @@ func (b *bake) source(name string) metric.Source {
 func (b *bake) newSource(name string) *source {
 	src := b.source(name)
 	s := &source{name: name, src: src, history: src.Traits().History, step: b.Options.Step, from: b.serving, byQuery: map[string]*watch{}, once: b.Once}
-	s.decided = func(v judge.Verdict) { b.decide(v) }
+	s.decided, s.passes = func(v judge.Verdict) { b.decide(v) }, b.passes
 	if now := time.Now(); !s.history && now.Sub(s.from) > s.step {
 		b.observer.tell(Event{Kind: EventNote, Text: fmt.Sprintf("%s has no history: what happened in the %s since %s is unknown, its window begins now", name, short(now.Sub(s.from)), clock24(s.from))})
 		s.from = now
@@ -338,8 +347,17 @@ func (w *watch) hasFailed() bool {
 	return w.failed
 }
 
-// window is the time that is watched, over all sources.
+// window is the time that is watched, over all sources: to where it passed, where that is before the end.
 func (b *bake) window() (from, to time.Time) {
+	from, to = b.planned()
+	if seen := b.joint.passedAt(); !seen.IsZero() {
+		to = seen
+	}
+	return from, to
+}
+
+// planned is the time that is to be watched where nothing ends it early.
+func (b *bake) planned() (from, to time.Time) {
 	from, to = b.serving, b.serving.Add(b.Options.Window)
 	for _, s := range b.sources {
 		to = later(to, s.to)
@@ -353,7 +371,7 @@ func (b *bake) result(ctx context.Context, state serving) Result {
 	switch cause := context.Cause(ctx); {
 	case errors.As(cause, &taken):
 		r.Superseded = taken.by
-	case ctx.Err() != nil && !errors.Is(cause, errDecided):
+	case ctx.Err() != nil && !errors.Is(cause, errDecided) && !errors.Is(cause, errPassed):
 		r.Aborted = true
 	}
 	if state == serves {
@@ -366,7 +384,7 @@ func (b *bake) result(ctx context.Context, state serving) Result {
 
 // pending reports whether a single look came too early to say anything.
 func (b *bake) pending(state serving) bool {
-	if !b.Once || slices.ContainsFunc(b.watches, func(w *watch) bool { return w.hasFailed() || w.failedGroup() != nil }) {
+	if _, early := b.passedEarly(); early || !b.Once || slices.ContainsFunc(b.watches, func(w *watch) bool { return w.hasFailed() || w.failedGroup() != nil }) {
 		return false
 	}
 	return state == notYet || slices.ContainsFunc(b.sources, func(s *source) bool { return s.history && !s.complete() && !s.late() })

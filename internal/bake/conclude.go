@@ -87,7 +87,7 @@ func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	case j.Status == judge.Fail:
 	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
 		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
-		j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": over all metrics and the whole window, harm of the size that matters is excluded"
+		j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": over all metrics and all of the time that was watched, harm of the size that matters is excluded"
 	case v.Status == judge.Unknown && v.Metric == j.Metric && alone != judge.Unknown:
 		j.Status, j.Reason, j.Needed, j.Sentence = judge.Unknown, v.Reason, v.Needed, v.Sentence
 	case alone == judge.Fail: // and all together are not sure

@@ -2,6 +2,7 @@ package bake
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -17,8 +18,15 @@ const usualScrape = 15 * time.Second
 func Describe(p Plan) []string {
 	b := &bake{Plan: p, observer: &observer{}}
 	lines := []string{fmt.Sprintf("bake: %s in steps of %s, false rollbacks at most %s of good deploys", short(p.Options.Window), short(p.Options.Step), rate(judge.Proportion, float64(p.Options.Alpha)))}
+	if o := p.Options; o.PassAfter > 0 {
+		lines = append(lines, fmt.Sprintf("passes from %s on where harm is excluded by %s times more than the end asks for, twice in a row; what begins later is not seen",
+			short(o.PassAfter), number(math.Ceil(float64(o.Window-o.PassAfter)/float64(o.Step)))))
+	}
 	if r := p.Options.ReadyWhen; r != nil {
 		lines = append(lines, fmt.Sprintf("ready when: %s (at most %s)", b.wanted(*r), short(r.Timeout)))
+	}
+	if does, ok := map[string]string{PreflightNote: "is noted", PreflightBlock: "blocks the deploy"}[p.Options.Preflight]; ok {
+		lines = append(lines, "before the deploy, a metric that has too little traffic for the window "+does)
 	}
 	for _, m := range p.Options.Metrics {
 		lines = append(lines, b.describe(m))

@@ -35,8 +35,10 @@ func (b *bake) conclude(r *Result) {
 	for _, w := range b.watches {
 		w.mu.Lock()
 		gaps := w.gaps(over)
+		w.tellGaps(gaps)
 		r.Gaps = append(r.Gaps, gaps...)
 		f, j := w.conclude(over, gaps, v)
+		w.tellEnd(j)
 		fs, js := w.concludeGroups(over, v)
 		lacked, some := w.lackedNote()
 		w.mu.Unlock()
@@ -58,6 +60,9 @@ func (b *bake) conclude(r *Result) {
 		}
 	}
 	r.Findings = append(r.Findings, b.controlNotes()...)
+	if f, ok := b.passedEarly(); ok && over {
+		r.Findings = append(r.Findings, f)
+	}
 	if len(b.Options.Metrics) == 0 {
 		r.Findings = append(r.Findings, verdict.Finding{Check: "bake/metrics", Outcome: verdict.Unknown, Reason: judge.NoCriteria, Doc: "bake-no-criteria",
 			Summary: "no metric is named: nothing was watched", Hint: "name at least one metric under bake.metrics"})
@@ -82,41 +87,8 @@ func undecided(f verdict.Finding, name, decided string, r *Result) verdict.Findi
 	return n
 }
 
-// gaps are the parts of the window in which nothing was observed, and tells about them. What is merely between two scrapes is none.
-func (w *watch) gaps(over bool) (gs []Gap) {
-	empty := append([]Interval(nil), w.empty...)
-	if over && w.cursor.Before(w.to) {
-		empty = joinInterval(empty, Interval{From: later(w.cursor, w.from), To: w.to})
-	}
-	shortest := max(2*w.grid.step, time.Duration(missedScrapes*float64(w.arrival.interval)))
-	for _, e := range empty {
-		if e.To.Sub(e.From) < shortest {
-			continue
-		}
-		g := Gap{Metric: w.Name, From: e.From, To: e.To, Reason: judge.NoData}
-		if w.asking.trouble != nil && e.To.After(w.cursor) {
-			g.Reason = w.asking.trouble.reason
-		}
-		gs = append(gs, g)
-		w.tell(Event{Kind: EventGap, Metric: w.Name, Reason: g.Reason, From: g.From, To: g.To, Text: fmt.Sprintf("%s: no data from %s to %s", w.Name, clock24(g.From), clock24(g.To))})
-	}
-	return gs
-}
-
-func gapNote(name string, gs []Gap) (verdict.Finding, bool) {
-	if len(gs) == 0 {
-		return verdict.Finding{}, false
-	}
-	parts := make([]string, len(gs))
-	for i, g := range gs {
-		parts[i] = fmt.Sprintf("from %s to %s", clock24(g.From), clock24(g.To))
-	}
-	return verdict.Finding{Check: "bake/" + name + "/gap", Outcome: verdict.Note, Reason: "gap", Doc: "bake-gap",
-		Summary: fmt.Sprintf("%s: no data %s; it was judged by what there is", name, strings.Join(parts, ", "))}, true
-}
-
 // conclude is the metric's finding and judgement. What is proved stays proved; what the data cannot carry is unknown, with the
-// reason; everything else is the judge's.
+// reason; everything else is the judge's. It tells nobody: what passes early is asked before it is sure.
 func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Finding, *judge.Judgement) {
 	if w.failed {
 		return w.judged(*w.latest), w.latest
@@ -139,9 +111,7 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	if w.kind() == judge.Rates {
 		j := w.inView(judge.Judgement{Metric: w.Name}, v)
-		w.latest = w.kinded(&j)
-		w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: &j, Text: judgementText(j)})
-		return w.told(w.judged(j)), &j
+		return w.told(w.judged(j)), w.kinded(&j)
 	}
 	if !w.ready() {
 		return w.unknown(&trouble{judge.NoCriteria, "neither a limit nor a comparison", "give the metric a limit: or compare: before"}), nil
@@ -161,9 +131,16 @@ func (w *watch) conclude(over bool, gaps []Gap, v judge.Verdict) (verdict.Findin
 	}
 	w.estimate(&j)
 	j = w.dated(j)
-	w.latest = &j
-	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: judgementText(j)})
-	return w.told(w.judged(j)), &j
+	return w.told(w.judged(j)), w.kinded(&j)
+}
+
+// tellEnd tells what the metric came to, where that is news.
+func (w *watch) tellEnd(j *judge.Judgement) {
+	if j == nil || j == w.latest {
+		return
+	}
+	w.latest = j
+	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: j, Text: judgementText(*j)})
 }
 
 // noEvidence is why what was observed cannot be judged at all.

@@ -66,7 +66,7 @@ func (c *groupsFound) take(g *group, j judge.Judgement) {
 	}
 	judged := len(before) > 0 && w.compares() || len(w.spec.Limits) > 0 || w.kind() == judge.Boolean
 	switch {
-	case len(after) == 0 && !w.justThere(before):
+	case len(after) == 0 && !w.justThere(w.before.of(g)):
 		return
 	case len(after) == 0, judged && j.Reason == judge.NoData:
 		c.gone = append(c.gone, g.value)
@@ -87,12 +87,14 @@ func (c *groupsFound) take(g *group, j judge.Judgement) {
 }
 
 // justThere reports whether a group was seen right before the deploy, and not only long before it.
-func (w *watch) justThere(group []judge.Sample) bool {
-	if len(group) == 0 {
+func (w *watch) justThere(group judge.Packed) bool {
+	if group.Len() == 0 {
 		return false
 	}
-	all := w.before.of(nil).Samples()
-	return len(all) == 0 || all[len(all)-1].To.Sub(group[len(group)-1].To) < liveBack/4
+	all := w.before.of(nil)
+	_, last := all.Newest()
+	_, seen := group.Newest()
+	return all.Len() == 0 || last.Sub(seen) < liveBack/4
 }
 
 // amountsOf says what samples amount to, and of how many events; "nothing" where there are none.

@@ -20,6 +20,7 @@ type joint struct {
 	metrics []together
 	judge   deployJudge // nil: it must be made anew
 	verdict judge.Verdict
+	passed  time.Time // up to when was seen what passed before the end; zero: it did not
 }
 
 // together is one metric in the judgement of all.
@@ -110,14 +111,48 @@ func (j *joint) look() judge.Verdict {
 func (j *joint) end() judge.Verdict {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.feed(); j.verdict.Status != judge.Fail {
+	if j.feed(); j.verdict.Status != judge.Fail && j.passed.IsZero() {
 		j.verdict = j.judge.End()
 		j.outside()
 	}
 	return j.verdict
 }
 
+// pass makes a pass before the end final, where it still is one and nobody did so before. It reports whether it did.
+func (j *joint) pass(seen time.Time) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.verdict.Status != judge.Pass || !j.passed.IsZero() {
+		return false
+	}
+	j.passed = seen
+	return true
+}
+
+// passedAt is up to when was seen what passed before the end of the window; zero where it did not.
+func (j *joint) passedAt() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.passed
+}
+
+// notYet is why it does not pass before the end of the window, "" where it may not yet.
+func (j *joint) notYet() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.verdict.Status == judge.Continue:
+		return j.verdict.Sentence
+	case j.verdict.Status == judge.Pass && j.passed.IsZero(): // a metric by itself, or its source, holds it back
+		return "not all of it was seen"
+	}
+	return ""
+}
+
 func (j *joint) feed() {
+	if !j.passed.IsZero() {
+		return
+	}
 	if j.judge == nil {
 		j.begin()
 	}

@@ -23,6 +23,7 @@ type Live struct {
 	Age       time.Duration `json:"age,omitempty"`       // of the newest point
 	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
 	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves, or why nobody knows it
+	Lacks     string        `json:"lacks,omitempty"`     // why a window of this traffic can't pass, whatever is deployed
 	Wrong     []string      `json:"wrong,omitempty"`
 	Groups    []Live        `json:"groups,omitempty"` // of a metric with by
 }
@@ -206,7 +207,7 @@ func (l *looking) measure(samples []judge.Sample) {
 	if l.kind() == judge.Histogram {
 		l.units(judge.Together(samples).Buckets)
 	}
-	l.live.Harm = l.smallest(samples)
+	l.live.Harm, l.live.Lacks = l.smallest(samples), l.lacks(samples)
 }
 
 // perMinute is how many events there were a minute.
@@ -289,76 +290,6 @@ func bucketQuantile(buckets []judge.Bucket, q float64) string {
 	return "nothing"
 }
 
-// smallest is the smallest harm that the judge would prove in a window of as much traffic as there is now, if the harm came as evenly as
-// its mean: half of the deploys that do so much harm are found.
-func (l *looking) smallest(samples []judge.Sample) string {
-	words, ok := map[judge.Kind]string{judge.Proportion: "+%s pp of failures", judge.Histogram: "+%s pp of slow requests", judge.Rates: "a loss of %s%%"}[l.kind()]
-	switch {
-	case !ok || !l.compares():
-		return ""
-	case !l.src.Traits().History:
-		return "not known, for " + clean.Text(l.From) + " keeps no history (bakegate begin, or --warm, samples it before the deploy)"
-	case len(samples) < leastSamples:
-		return fmt.Sprintf("not known yet: the last %s have data in %d steps of %s, and it takes %d", short(liveBack), len(samples), short(l.plan.Options.Step), leastSamples)
-	}
-	proved := func(x float64) bool { return l.proves(samples, x) }
-	if !proved(0.9) {
-		return "none: there is too little traffic for this window"
-	}
-	low, high := 1e-5, 0.9
-	for range 20 {
-		if mid := math.Sqrt(low * high); proved(mid) {
-			high = mid
-		} else {
-			low = mid
-		}
-	}
-	return fmt.Sprintf(words, number(100*high))
-}
-
-// proves has the judge see a window in which a share x of the events is worse.
-func (l *looking) proves(before []judge.Sample, x float64) bool {
-	o := l.plan.Options
-	start := before[len(before)-1].To
-	end := start.Add(o.Window)
-	spec := judge.Spec{Name: l.Name, Kind: l.kind(), Limits: l.limits(), Compare: true, Start: start, End: end}
-	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, slices.Values([]judge.History{{Before: before}}))
-	usual := judge.Together(before)
-	n := float64(len(before))
-	for t := start; t.Before(end); t = t.Add(o.Step) {
-		s := judge.Sample{From: t, To: t.Add(o.Step), Bad: usual.Bad / n, Total: usual.Total / n, Of: usual.Of / n}
-		switch l.kind() {
-		case judge.Proportion:
-			s.Bad = math.Min(s.Bad+x*s.Total, s.Total)
-		case judge.Rates:
-			s.Total *= 1 - x
-		case judge.Histogram:
-			s.Buckets, s.Total = slower(usual.Buckets, n, x), 0
-		}
-		if d.Add(0, s); d.Judge().Status == judge.Fail {
-			return true
-		}
-	}
-	return d.End().Status == judge.Fail
-}
-
-// slower moves a share of the events of each bucket into the last one.
-func slower(buckets []judge.Bucket, n, x float64) []judge.Bucket {
-	out := slices.Clone(buckets)
-	moved := 0.0
-	for i := range out {
-		out[i].N /= n
-		if i < len(out)-1 {
-			moved += x * out[i].N
-			out[i].N *= 1 - x
-		}
-	}
-	if len(out) > 0 {
-		out[len(out)-1].N += moved
-	}
-	return out
-}
-
 // String is a line or more for people.
 func (l Live) String() string {
 	var shown []string
@@ -381,6 +312,9 @@ func (l Live) String() string {
 	}
 	if l.Harm != "" {
 		text += "; the smallest harm that a window proves: " + l.Harm
+	}
+	if l.Lacks != "" {
+		text += "; " + l.Lacks
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -167,4 +168,41 @@ func TestSmallestHarm(t *testing.T) {
 			t.Errorf("%q with much traffic, %q with little", much, little)
 		}
 	})
+}
+
+// Before the deploy it is said, where that is asked for, which metric a window of as much traffic as now would not let pass.
+func TestForesee(t *testing.T) {
+	tests := []struct {
+		name      string
+		quiet     float64
+		metric    Metric
+		preflight string
+		want      verdict.Outcome // Pass: nothing is found
+	}{
+		{"enough", 1, ownErrors, PreflightBlock, verdict.Pass},
+		{"too little", 0.003, ownErrors, PreflightBlock, verdict.Fail},
+		{"a note", 0.003, ownErrors, PreflightNote, verdict.Note},
+		{"nobody asked", 0.003, ownErrors, "", verdict.Pass},
+		{"too little for the limit", 0.001, with(ownErrors, func(m *Metric) { m.Compare, m.Limit = "", max1 }), PreflightBlock, verdict.Fail},
+		{"enough for the limit", 1, with(ownErrors, func(m *Metric) { m.Compare, m.Limit = "", max1 }), PreflightBlock, verdict.Pass},
+		{"too little in a dry run", 0.003, with(ownErrors, func(m *Metric) { m.DryRun = true }), PreflightBlock, verdict.Pass},
+		{"nothing is known", 1, with(ownErrors, func(m *Metric) { m.Bad, m.Total = "x", "y" }), PreflightBlock, verdict.Pass},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := jointPlan(jointWorld{quiet: tt.quiet}, tt.metric)
+				p.Options.Preflight = tt.preflight
+				fs := Foresee(t.Context(), p)
+				if worst := verdict.Worst(fs); worst != tt.want || len(fs) != one(tt.want != verdict.Pass) {
+					t.Fatalf("got %+v, want %s", fs, tt.want)
+				}
+				for _, f := range fs {
+					if f.Reason != judge.LowTraffic || !strings.Contains(f.Summary, "too little to exclude harm") {
+						t.Errorf("got %+v", f)
+					}
+				}
+			})
+		})
+	}
 }

@@ -26,6 +26,10 @@ type Options struct {
 	Require []string `yaml:"require"`
 	// Extend is how much longer is watched where the window ends with too little traffic to say anything.
 	Extend time.Duration `yaml:"extend"`
+	// PassAfter is how long is watched at least where a bake may pass before its window ends; 0: it may not.
+	PassAfter time.Duration `yaml:"pass-after"`
+	// Preflight is what becomes, before the deploy, of a metric whose traffic is too little for the window to pass: "" nothing, note, block.
+	Preflight string `yaml:"preflight"`
 	// ReadyWhen is when the new version serves; without it the deploy's end counts.
 	ReadyWhen *ReadyWhen `yaml:"ready-when"`
 }

@@ -34,7 +34,8 @@ type source struct {
 	once    bool
 	warm    bool // it samples for a bake to come: nothing is judged
 	joint   *joint
-	decided func(judge.Verdict) // called when the deploy is to be rolled back
+	decided func(judge.Verdict)      // called when the deploy is to be rolled back
+	passes  func(judge.Verdict) bool // called with every judgement; whether it passes before the window ends
 }
 
 // run polls until the window is over and its points are in.
@@ -164,8 +165,11 @@ func (s *source) look(ws []*watch) bool {
 		return false
 	}
 	v := s.joint.look()
+	if s.passes(v) {
+		return true
+	}
 	for _, w := range ws {
-		w.tellJudgement(v)
+		w.tellJudgement(goesOn(v))
 	}
 	if v.Status == judge.Fail {
 		s.decided(v)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/judge"
 )
 
@@ -86,7 +87,11 @@ func (b *bake) heartbeat(now time.Time) string {
 	if !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, " waiting for data") }) && len(parts) > 1 {
 		parts = []string{"no data from any metric yet"}
 	}
-	return fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
+	text := fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
+	if why := b.joint.notYet(); why != "" {
+		text += "; does not pass yet: " + clean.Cut(why, 200)
+	}
+	return text
 }
 
 func (w *watch) line() string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,17 +17,21 @@ import (
 // judgeCommand speaks the judge arena's protocol (JSON lines) on the standard streams, so that the judge can be measured against
 // simulated deploys whose truth is known. It is for those who work on bakegate and is not in the help.
 func judgeCommand(_ context.Context, a *app, args []string) int {
-	if len(args) != 1 || args[0] != "--arena" {
-		return a.usage(fmt.Errorf("bakegate judge takes --arena: it answers the arena's messages on standard input"))
+	fs := flag.NewFlagSet("judge", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	speaks := fs.Bool("arena", false, "")
+	passAfter := fs.Duration("pass-after", 0, "")
+	if err := fs.Parse(args); err != nil || !*speaks || fs.NArg() > 0 {
+		return a.usage(fmt.Errorf("bakegate judge takes --arena, and --pass-after DURATION: it answers the arena's messages on standard input"))
 	}
-	if err := arena(bufio.NewReaderSize(os.Stdin, 1<<20), a.stdout); err != nil {
+	if err := arena(bufio.NewReaderSize(os.Stdin, 1<<20), a.stdout, *passAfter); err != nil {
 		return a.fail(err)
 	}
 	return 0
 }
 
-// arena gives one answer for every message.
-func arena(r io.Reader, w io.Writer) error {
+// arena gives one answer for every message. It passes before the end from passAfter on, never where that is 0.
+func arena(r io.Reader, w io.Writer, passAfter time.Duration) error {
 	in, out := json.NewDecoder(r), json.NewEncoder(w)
 	var b *arenaBake
 	for in.More() {
@@ -37,7 +42,7 @@ func arena(r io.Reader, w io.Writer) error {
 		answer := arenaAnswer{Verdict: "continue"}
 		switch {
 		case m.Type == "start":
-			b = newArenaBake(m)
+			b = newArenaBake(m, passAfter)
 		case b == nil:
 			return fmt.Errorf("message %q before start", m.Type)
 		case m.Type == "sample":
@@ -139,7 +144,7 @@ type arenaBake struct {
 	canary, control arenaDiffer
 }
 
-func newArenaBake(m arenaMessage) *arenaBake {
+func newArenaBake(m arenaMessage, passAfter time.Duration) *arenaBake {
 	b := &arenaBake{bounds: m.Bounds}
 	hs := make([]judge.History, len(arenaMetrics))
 	b.canary, b.control = arenaDiffer{step: m.HistStep}, arenaDiffer{step: m.HistStep}
@@ -152,7 +157,8 @@ func newArenaBake(m arenaMessage) *arenaBake {
 	}
 	b.canary.deploy(0, m.Interval)
 	b.control.step = m.Interval
-	spec := judge.DeploySpec{Alpha: m.Alpha, Start: arenaTime(0), End: arenaTime(m.Bake), WarmUp: 5 * time.Minute, Metrics: arenaMetrics}
+	spec := judge.DeploySpec{Alpha: m.Alpha, Start: arenaTime(0), End: arenaTime(m.Bake), WarmUp: 5 * time.Minute, Metrics: arenaMetrics,
+		PassAfter: passAfter, Step: time.Duration(m.Interval * float64(time.Second))}
 	b.deploy = judge.NewDeploy(spec, slices.Values(hs))
 	return b
 }

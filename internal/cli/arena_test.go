@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 // arenaScript is a bake in which every request fails from the third minute on, with a gap, a scrape that came twice, and a process that
@@ -54,7 +55,7 @@ func TestArena(t *testing.T) {
 	for _, bad := range []bool{false, true} {
 		script := arenaScript(t, bad)
 		var out bytes.Buffer
-		if err := arena(strings.NewReader(script), &out); err != nil {
+		if err := arena(strings.NewReader(script), &out, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := strings.Count(out.String(), "\n"), strings.Count(script, "\n"); got != want {
@@ -67,7 +68,21 @@ func TestArena(t *testing.T) {
 }
 
 func TestArenaWantsAStart(t *testing.T) {
-	if err := arena(strings.NewReader(`{"type":"end"}`), &bytes.Buffer{}); err == nil {
+	if err := arena(strings.NewReader(`{"type":"end"}`), &bytes.Buffer{}, 0); err == nil {
 		t.Error("an end without a start was taken")
+	}
+}
+
+// It passes before the end where it is told that it may, and not otherwise.
+func TestArenaPassesEarly(t *testing.T) {
+	for after, want := range map[time.Duration]bool{0: false, 6 * time.Minute: true} {
+		var out bytes.Buffer
+		if err := arena(strings.NewReader(arenaScript(t, false)), &out, after); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if got := strings.Contains(strings.Join(lines[:len(lines)-1], "\n"), `"pass"`); got != want {
+			t.Errorf("from %s on: it passes before the end %v, want %v: %s", after, got, want, out.String())
+		}
 	}
 }

@@ -252,6 +252,13 @@ func writeBacktest(w io.Writer, told string, took time.Duration, rs []bake.Repla
 		fmt.Fprintln(&b)
 	}
 	fmt.Fprintf(&b, "  %-42s %d of %d\n", "inconclusive", s.Inconclusive.N, s.Inconclusive.Of)
+	if s.Early.N > 0 {
+		fmt.Fprintf(&b, "  %-42s %d of %d", "passed before the end of the window", s.Early.N, s.Early.Of)
+		if s.EarlyBad > 0 {
+			fmt.Fprintf(&b, ", %d of which were bad", s.EarlyBad)
+		}
+		fmt.Fprintln(&b)
+	}
 	metricTable(&b, s)
 	replayTable(&b, rs, all)
 	if len(s.Advice) > 0 {

@@ -61,7 +61,7 @@ func (s *session) stages() step.Stages {
 func (s *session) preflight(ctx context.Context) ([]verdict.Finding, error) {
 	fs := s.past()
 	if s.file.Bake != nil && !s.afterDeploy() {
-		fs = append(fs, bake.Glance(ctx, s.bakePlan())...)
+		fs = append(append(fs, bake.Glance(ctx, s.bakePlan())...), bake.Foresee(ctx, s.bakePlan())...)
 	}
 	return fs, nil
 }

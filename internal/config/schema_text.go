@@ -52,6 +52,8 @@ var descriptions = map[string]string{
 	"bake.Options.step":       "How often it is judged; default 30s, or a tenth of a window below 5m.",
 	"bake.Options.warm-up":    "How long a fresh process may be slower and a little more faulty; default 5m.",
 	"bake.Options.alpha":      "The chance of a false rollback of a good deploy, all metrics and looks together; default 1%.",
+	"bake.Options.pass-after": "How long is watched at least where a bake may pass before its window ends; without it, it never does.",
+	"bake.Options.preflight":  "note or block: what becomes, before the deploy, of a metric whose traffic is too little for the window.",
 	"bake.Options.baseline":   "The history before the deploy to compare with.",
 	"bake.Options.sources":    "The metrics backends by a name of your own.",
 	"bake.Options.metrics":    "What is watched.",

@@ -62,8 +62,29 @@ func (v *validator) times() {
 				v.shown("bake.step"), short(half))
 		}
 	}
+	v.passAfter()
+	if at := "bake.preflight"; v.has(at) && v.fine(at) && b.Preflight != bake.PreflightNote && b.Preflight != bake.PreflightBlock {
+		v.at(at, "leave it out not to look", "got %s, want note or block", v.shown(at))
+	}
 	if v.has("bake.alpha") && v.fine("bake.alpha") && (b.Alpha <= 0 || b.Alpha >= 0.5) {
 		v.at("bake.alpha", "1% is usual", "got %s, want more than 0 and less than 50%%", v.shown("bake.alpha"))
+	}
+}
+
+// passAfter looks at the least time that is watched where a bake may pass early: it ends within the window, behind the warm-up.
+func (v *validator) passAfter() {
+	const at = "bake.pass-after"
+	b := v.f.Bake
+	if !v.has(at) || !v.fine(at) {
+		return
+	}
+	switch {
+	case b.PassAfter > b.Window-2*b.Step && v.fine("bake.window") && v.fine("bake.step"):
+		v.at(at, "leave it out to always watch the whole window", "got %s, want at most two steps less than the window, which is %s: a pass takes two looks before its end",
+			v.shown(at), short(b.Window))
+	case b.PassAfter > 0 && b.PassAfter < *b.WarmUp && v.fine("bake.warm-up"):
+		v.at(at, "watch longer, or say warm-up: what a fresh process needs", "got %s, want at least the warm-up, which is %s: nobody knows before what the new version does",
+			v.shown(at), short(*b.WarmUp))
 	}
 }
 

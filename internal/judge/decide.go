@@ -8,12 +8,15 @@ import (
 const ciLevel = 0.99
 
 // Judge looks during the window: Fail, or Continue. It changes nothing.
-func (s *State) Judge() Judgement { return s.look(false) }
+func (s *State) Judge() Judgement { return s.look(false, excludeNats) }
 
 // End looks for the last time: Pass, Fail or Unknown.
-func (s *State) End() Judgement { return s.look(true) }
+func (s *State) End() Judgement { return s.end(excludeNats) }
 
-func (s *State) look(last bool) Judgement {
+// end looks for the last time, and passes where harm is excluded by so many nats.
+func (s *State) end(nats float64) Judgement { return s.look(true, nats) }
+
+func (s *State) look(last bool, nats float64) Judgement {
 	j := Judgement{Metric: s.spec.Name, Status: Continue, Before: s.fit.Before, Warnings: s.warnings()}
 	if s.spec.Kind == Boolean {
 		s.judgeBoolean(&j, last)
@@ -28,7 +31,7 @@ func (s *State) look(last bool) Judgement {
 	case !last:
 		s.tellSoFar(&j)
 	default:
-		s.conclude(&j)
+		s.conclude(&j, nats)
 	}
 	return j
 }
@@ -89,7 +92,7 @@ type outcome struct {
 }
 
 // conclude passes where every test excludes harm.
-func (s *State) conclude(j *Judgement) {
+func (s *State) conclude(j *Judgement, nats float64) {
 	j.Status = Unknown
 	switch {
 	case len(s.fit.Unjudged) > 0 || len(s.tests) == 0 && s.fit.Missing == "":
@@ -101,7 +104,7 @@ func (s *State) conclude(j *Judgement) {
 	}
 	var out []outcome
 	for _, t := range s.tests {
-		out = append(out, t.conclude())
+		out = append(out, t.conclude(nats))
 	}
 	if j.Reason == "" {
 		settle(j, out)
@@ -129,17 +132,17 @@ func settle(j *Judgement, out []outcome) {
 }
 
 // conclude says whether the test excludes harm.
-func (t *test) conclude() outcome {
+func (t *test) conclude(nats float64) outcome {
 	if t.Rule == ruleShare {
-		return t.concludeGauge()
+		return t.concludeGauge(nats)
 	}
-	o := outcome{test: t, counts: t.passing()}
+	o := outcome{test: t, counts: t.passing(nats)}
 	bad, n := o.counts.high, o.counts.total
 	over := n > 0 && !t.Compared && bad/n > t.Allowed
 	switch {
 	case over || t.lateHarm():
 		o.status, o.reason = Unknown, Unproved
-	case t.excluded(bad, n) >= excludeNats:
+	case t.excluded(bad, n) >= nats:
 		o.status = Pass
 	default:
 		o.status, o.reason, o.needed = Unknown, LowTraffic, t.needed(bad, n)
@@ -152,7 +155,7 @@ func (t *test) conclude() outcome {
 
 // concludeGauge passes a gauge that is within its bound at the end, was so for all but the share allowed, and for which being beyond it
 // half of the time is excluded, steps counted.
-func (t *test) concludeGauge() outcome {
+func (t *test) concludeGauge(nats float64) outcome {
 	o := outcome{test: t, counts: t.sums}
 	share, n := 0.0, float64(t.run.seen)
 	if t.sums.total > 0 {
@@ -161,7 +164,7 @@ func (t *test) concludeGauge() outcome {
 	switch {
 	case n < gaugeSteps:
 		o.status, o.reason, o.needed = Unknown, LowTraffic, gaugeSteps-n
-	case share > shareUnknown || t.run.steps >= runSteps || n*divergence(share, t.harmRate(0)) < excludeNats:
+	case share > shareUnknown || t.run.steps >= runSteps || n*divergence(share, t.harmRate(0)) < nats:
 		o.status, o.reason = Unknown, Unproved
 	default:
 		o.status = Pass

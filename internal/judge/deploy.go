@@ -13,6 +13,9 @@ type DeploySpec struct {
 	End     time.Time     `json:"end"`    // the end of the window
 	WarmUp  time.Duration `json:"warmUp"` // length of the default warm-up band, used where no earlier deploy teaches a better one; 0: none
 	Metrics []MetricSpec  `json:"metrics"`
+	// PassAfter is how long after the start it may pass before the end of the window; 0: never. Step is how often it is looked at then.
+	PassAfter time.Duration `json:"passAfter,omitempty"`
+	Step      time.Duration `json:"step,omitempty"`
 }
 
 // MetricSpec is one metric of a deploy. Its Alpha, WarmUp, Start and End are the deploy's.
@@ -70,6 +73,7 @@ type Verdict struct {
 type Deploy struct {
 	spec    DeploySpec
 	metrics []*watched
+	calm    calm
 }
 
 // watched is one metric of a deploy: its comparison, and its limits.
@@ -90,6 +94,9 @@ type seen struct {
 	Events      float64   `json:"events"`
 	Last        time.Time `json:"last"`
 	LastControl time.Time `json:"lastControl"`
+	LastEvent   time.Time `json:"lastEvent,omitzero"`
+	Hole        float64   `json:"hole,omitempty"`    // s, the longest time without any event
+	Partial     bool      `json:"partial,omitempty"` // of what was seen last a part is missing
 }
 
 // NewDeploy prepares the judgement of a deploy; histories are in the order of the metrics. It learns from one and lets it go before it takes
@@ -182,8 +189,7 @@ func (d *Deploy) Add(metric int, x Sample) {
 	if !ok || x.From.Before(w.Last) || !x.To.After(d.spec.Start) {
 		return
 	}
-	w.Last = x.To
-	w.Events += observed(w.kind(), x)
+	w.observe(x, d.spec.Start)
 	if w.limits != nil {
 		w.limits.Add(x)
 	}

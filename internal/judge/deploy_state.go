@@ -14,6 +14,7 @@ type savedDeploy struct {
 	Version int            `json:"version"`
 	Spec    DeploySpec     `json:"spec"`
 	Metrics []savedWatched `json:"metrics"`
+	Calm    calm           `json:"calm,omitzero"`
 }
 
 type savedWatched struct {
@@ -43,7 +44,7 @@ func (s *stream) save() savedStream {
 
 // MarshalJSON writes what was learnt from history and the samples since.
 func (d *Deploy) MarshalJSON() ([]byte, error) {
-	out := savedDeploy{Version: deployVersion, Spec: d.spec}
+	out := savedDeploy{Version: deployVersion, Spec: d.spec, Calm: d.calm}
 	for _, w := range d.metrics {
 		s := savedWatched{Limits: w.limits, Outside: w.outside, Missing: w.missing, Seen: w.seen}
 		for _, x := range w.streams {
@@ -73,7 +74,7 @@ func (d *Deploy) UnmarshalJSON(b []byte) error {
 	if len(in.Metrics) != len(in.Spec.Metrics) {
 		return fmt.Errorf("judge state: got %d metrics, want %d", len(in.Metrics), len(in.Spec.Metrics))
 	}
-	*d = Deploy{spec: tidyDeploy(in.Spec)}
+	*d = Deploy{spec: tidyDeploy(in.Spec), calm: in.Calm}
 	for i, m := range in.Metrics {
 		w, err := m.restore(d.spec.Metrics[i], &d.spec)
 		if err != nil {

@@ -13,12 +13,25 @@ const (
 	goneShare       = 0.1  // of the window
 )
 
+// asked is what a look asks for before it passes.
+type asked struct {
+	seen    float64 // s after the deploy, up to which all is to be seen
+	nats    float64 // by which harm is to be excluded
+	suspect float64 // of one metric: the evidence, in nats, from which on it looks worse
+	recent  float64 // s, at the end, that are to exclude harm by themselves, and nothing may be above what is always allowed; 0: no matter
+}
+
+// atEnd is what the last look asks for.
+func (d *Deploy) atEnd() asked {
+	return asked{seen: d.spec.window(), nats: excludeNats, suspect: suspicious}
+}
+
 // conclude passes where nothing looks worse and harm of the size that matters is excluded everywhere.
-func (d *Deploy) conclude(v *Verdict, g gathered) {
+func (d *Deploy) conclude(v *Verdict, g gathered, a asked) {
 	v.Status = Pass
 	judged := false
 	for i, w := range d.metrics {
-		reason, needed, text := w.conclude(d)
+		reason, needed, text := w.conclude(d, a)
 		v.Metrics[i].conclude(reason, needed, text)
 		if w.spec.DryRun {
 			continue
@@ -43,6 +56,9 @@ func (d *Deploy) conclude(v *Verdict, g gathered) {
 	}
 }
 
+// gone is how long a metric may have been silent at the end of so many seconds.
+func gone(seen float64) float64 { return math.Max(90, goneShare*seen) }
+
 // conclude notes what one metric comes to at the end.
 func (j *Judgement) conclude(reason string, needed float64, text string) {
 	switch {
@@ -58,9 +74,9 @@ func (j *Judgement) conclude(reason string, needed float64, text string) {
 }
 
 // conclude says why a metric does not pass; "" where it does. Of many groups one always looks a little worse than it was.
-func (w *watched) conclude(d *Deploy) (reason string, needed float64, text string) {
-	reason, needed, text = w.concludeAlone(d)
-	if w.spec.Among > 0 && reason == Unproved && w.doubt(d) <= suspicious+w.spec.chances() {
+func (w *watched) conclude(d *Deploy, a asked) (reason string, needed float64, text string) {
+	reason, needed, text = w.concludeAlone(d, a)
+	if w.spec.Among > 0 && reason == Unproved && w.doubt(d) <= a.suspect+w.spec.chances() {
 		return LowTraffic, 0, fmt.Sprintf("%s: too little to say anything of it by itself", w.spec.Name)
 	}
 	return reason, needed, text
@@ -81,7 +97,7 @@ func (w *watched) doubt(d *Deploy) float64 {
 	return most
 }
 
-func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text string) {
+func (w *watched) concludeAlone(d *Deploy, a asked) (reason string, needed float64, text string) {
 	if !w.judged() {
 		if w.spec.Compare && w.missing != "" {
 			return NoBaseline, 0, w.spec.Name + ": " + w.missing
@@ -91,17 +107,17 @@ func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text 
 	if w.Events == 0 && w.level == nil {
 		return NoData, 0, w.spec.Name + " had no data in the window"
 	}
-	if end := d.spec.window(); w.last(&d.spec) < end-math.Max(90, goneShare*end) {
+	if end := a.seen; w.last(&d.spec) < end-gone(end) {
 		return NoData, 0, fmt.Sprintf("%s had no data in the last %.0f s", w.spec.Name, end-w.last(&d.spec))
 	}
 	if w.limits != nil {
-		if j := w.limits.End(); j.Status == Unknown {
+		if j := w.limits.end(a.nats); j.Status == Unknown {
 			return j.Reason, j.Needed, j.Sentence
 		}
 	}
 	for _, s := range w.streams {
-		if reason, needed = s.conclude(); reason != "" {
-			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + because(reason, needed)
+		if reason, needed = s.conclude(a); reason != "" {
+			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + a.because(reason, needed)
 		}
 	}
 	if w.level != nil && w.level.weigh(d.load()) > 0 {
@@ -111,39 +127,53 @@ func (w *watched) concludeAlone(d *Deploy) (reason string, needed float64, text 
 }
 
 // because says why something does not pass.
-func because(reason string, needed float64) string {
+func (a asked) because(reason string, needed float64) string {
 	if reason == LowTraffic && needed >= 1 {
 		return fmt.Sprintf("too little to exclude harm, needs about %s more", about(needed))
 	}
 	if reason == LowTraffic {
 		return "too little to exclude harm"
 	}
+	if a.recent > 0 {
+		return "not as good, at all times, as a pass before the end takes"
+	}
 	return "it looks worse than it may be, and that is not proved"
 }
 
-func (s *stream) conclude() (reason string, needed float64) {
-	if f := s.weighOnsets(); f.logE > suspicious {
+func (s *stream) conclude(a asked) (reason string, needed float64) {
+	if f := s.weighOnsets(); f.logE > a.suspect {
+		return Unproved, 0
+	}
+	if a.recent > 0 && len(s.opened) > 0 && !s.quiet(a.recent) {
 		return Unproved, 0
 	}
 	if !s.Required || len(s.opened) == 0 {
 		return "", 0
 	}
-	for k := range s.opened {
-		st := s.stretchSince(k)
-		if k > 0 && st.to-st.from < s.window/2 {
-			break
-		}
-		s.adjust(&st, k)
-		if s.excludes(st) >= excludeNats {
-			return "", 0
-		}
+	if s.excluded(a) {
+		return "", 0
 	}
 	st := s.stretchSince(0)
-	s.adjust(&st, 0)
+	s.adjust(&st)
 	if needed = s.needed(st); needed == 0 {
 		return Unproved, 0
 	}
 	return LowTraffic, needed
+}
+
+// excluded says that harm is excluded by all that was seen, or by at least its last half alone.
+func (s *stream) excluded(a asked) bool {
+	for k := range s.opened {
+		st := s.stretchSince(k)
+		if k > 0 && st.to-st.from < a.seen/2 {
+			break
+		}
+		s.adjust(&st)
+		if s.excludes(st) >= a.nats {
+			return true
+		}
+	}
+	return false
 }
 
 // harm is how many events would be harm of the size that matters.

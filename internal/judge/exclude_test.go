@@ -19,7 +19,7 @@ func TestWhoeverDoesNotPassIsNamed(t *testing.T) {
 	var x Verdict
 	g := d.gather(&x)
 	g.total = suspiciousTotal + 0.1
-	if d.conclude(&x, g); x.Status != Unknown || x.Reason != Unproved || x.Metric != g.top.spec.Name || !strings.HasPrefix(x.Sentence, x.Metric+": all metrics together") {
+	if d.conclude(&x, g, d.atEnd()); x.Status != Unknown || x.Reason != Unproved || x.Metric != g.top.spec.Name || !strings.HasPrefix(x.Sentence, x.Metric+": all metrics together") {
 		t.Errorf("got %s %s of %q: %s", x.Status, x.Reason, x.Metric, x.Sentence)
 	}
 	if i := slices.Index(d.metrics, g.top); x.Metrics[i].Reason != Unproved {

@@ -86,8 +86,8 @@ func (p *plan) needed(bad, total float64) float64 {
 
 // passing are the counts that passing rests on: those after the warm-up where they alone exclude harm or the whole does not, so that
 // neither a warm-up hides a doubling nor a short window without one goes unused.
-func (t *test) passing() sums {
-	if t.excluded(t.settled.high, t.settled.total) >= excludeNats {
+func (t *test) passing(nats float64) sums {
+	if t.excluded(t.settled.high, t.settled.total) >= nats {
 		return t.settled
 	}
 	return t.sums

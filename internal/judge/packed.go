@@ -109,8 +109,10 @@ func (p *Packed) number(v float64) {
 // Len is how many there are.
 func (p Packed) Len() int { return p.n }
 
-// Newest is the beginning of the last one.
-func (p Packed) Newest() time.Time { return p.base.Add(p.last.end - p.last.length) }
+// Newest is the time of the last one.
+func (p Packed) Newest() (from, to time.Time) {
+	return p.base.Add(p.last.end - p.last.length), p.base.Add(p.last.end)
+}
 
 // Moved are the same samples, later by some time.
 func (p Packed) Moved(by time.Duration) Packed {

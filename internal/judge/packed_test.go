@@ -30,8 +30,9 @@ func TestPacked(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || p.Len() != len(want) {
 			t.Errorf("%s: got %d of them: %+v, want %+v", name, p.Len(), got, want)
 		}
-		if n := len(want); n > 0 && !p.Newest().Equal(want[n-1].From) {
-			t.Errorf("%s: the newest begins at %s, want %s", name, p.Newest(), want[n-1].From)
+		from, to := p.Newest()
+		if n := len(want); n > 0 && (!from.Equal(want[n-1].From) || !to.Equal(want[n-1].To)) {
+			t.Errorf("%s: the newest is from %s to %s, want %+v", name, from, to, want[n-1])
 		}
 	}
 }

@@ -63,6 +63,7 @@ type stream struct {
 	streamFit
 	onsets
 	after   []obs // kept to write the state down
+	due     track // events (Y), and how many were expected (N)
 	control track
 	window  float64 // s
 	warm    time.Duration

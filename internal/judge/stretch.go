@@ -79,6 +79,7 @@ func (s *stream) add(x obs) {
 	mu, null := s.expect(x)
 	sd := math.Sqrt(s.rampAt((math.Max(0, x.From) + x.To) / 2).Var)
 	p := part{x.Y, x.N, mu, null, mu * convex(sd), x.To - math.Max(0, x.From)}
+	s.due.push(obs{math.Max(0, x.From), x.To, x.Y, mu})
 	t := &s.total
 	t.y, t.n, t.mu, t.null, t.ramp = t.y+p.y, t.n+p.n, t.mu+p.mu, t.null+p.null, t.ramp+p.ramp
 	t.steps++
@@ -105,6 +106,17 @@ func (s *stream) stretchSince(k int) stretch {
 	st.top = s.tops[k]
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
 		y, n := s.control.sum(st.from, st.to)
+		st.cy, st.cmu = y, n*s.Ref.Control
+	}
+	return st
+}
+
+// within gives what was counted and expected from one time to another: the flow may lack steps that another stream of the metric has.
+func (s *stream) within(from, to float64) (st stretch) {
+	st.from, st.to = from, to
+	st.y, st.mu = s.due.sum(from, to)
+	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
+		y, n := s.control.sum(from, to)
 		st.cy, st.cmu = y, n*s.Ref.Control
 	}
 	return st
@@ -155,7 +167,7 @@ func (s *stream) weighOnset(k int) float64 {
 	if st.steps == 0 {
 		return 0
 	}
-	s.adjust(&st, k)
+	s.adjust(&st)
 	e := s.weigh(st)
 	if e <= 0 {
 		return e
@@ -178,11 +190,11 @@ func (s *stream) enoughIn(st stretch) bool {
 
 // adjust moves the null with the load: a service that gets much more traffic than it had may be slower, and orders do not grow with
 // requests that a campaign or retries add.
-func (s *stream) adjust(st *stretch, k int) {
-	if s.flow == nil || k >= len(s.flow.opened) {
+func (s *stream) adjust(st *stretch) {
+	if s.flow == nil {
 		return
 	}
-	load := s.flow.stretchSince(k)
+	load := s.flow.within(st.from, st.to)
 	expected := load.mu
 	if load.cmu > 0 {
 		expected *= (load.cy + 1) / (load.cmu + 1)
@@ -194,9 +206,9 @@ func (s *stream) adjust(st *stretch, k int) {
 	switch x := load.y / expected; {
 	case s.What == countEvents && x > dilution:
 		scale = dilution / x
-		st.extra = s.flow.Noise.at(st.to-st.from, load.cmu > 0) + 1/(load.cy+1)
-		if load.cmu == 0 {
-			st.extra = s.flow.Noise.at(st.to-st.from, false)
+		st.extra = s.flow.Noise.at(st.to-st.from, load.cmu > 0)
+		if load.cmu > 0 {
+			st.extra += 1 / (load.cy + 1)
 		}
 	case s.What == countSlow && x > loaded && load.cmu == 0:
 		scale = s.slowerBy(1 + loadedSlower*math.Log2(x))

@@ -19,7 +19,7 @@ func (w *watched) tell(x weighed, evidence float64) string {
 		return fmt.Sprintf("%s is not as usual, evidence %s", w.spec.Name, oddsOf(evidence))
 	}
 	st := x.stream.stretchSince(max(0, x.onset))
-	x.stream.adjust(&st, max(0, x.onset))
+	x.stream.adjust(&st)
 	text := x.stream.tell(w.spec.Name, st)
 	if x.onset < 0 || evidence < 2 {
 		return text

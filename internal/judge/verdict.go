@@ -10,10 +10,10 @@ import (
 // simulations find far fewer false rollbacks than alpha without it.
 const (
 	slack     = 1.5
-	slackLast = 2.2 // at the last look, after which nothing more is spent
+	slackLast = 2.65 // at the last look, after which nothing more is spent: 7 to 1
 )
 
-// Judge looks during the window: Fail or Continue. End looks for the last time.
+// Judge looks during the window: Fail or Continue, and Pass where DeploySpec.PassAfter allows it. End looks for the last time.
 func (d *Deploy) Judge() Verdict { return d.look(false) }
 
 // End looks for the last time: Pass, Fail or Unknown.
@@ -78,7 +78,9 @@ func (d *Deploy) look(last bool) Verdict {
 		v.External = true
 		fail(g.outside, g.outside.spec.Name+" exceeds its limit, and did so before the deploy or does so in the control: the deploy is not its cause")
 	case last:
-		d.conclude(&v, g)
+		d.conclude(&v, g, d.atEnd())
+	default:
+		d.passEarly(&v, g)
 	}
 	return v
 }

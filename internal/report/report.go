@@ -215,7 +215,7 @@ func (b *builder) samples(data []byte, to map[string]judge.Packed) error {
 	}
 	have := to[s.Metric]
 	for _, n := range s.Samples {
-		if have.Len() > 0 && !n.From.After(have.Newest()) {
+		if last, _ := have.Newest(); have.Len() > 0 && !n.From.After(last) {
 			have = judge.Packed{} // an attempt that started over
 		}
 		have.Add(n)

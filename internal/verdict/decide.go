@@ -200,6 +200,9 @@ func what(f Finding) string {
 	return f.Check
 }
 
+// CheckEarly is the note of a bake that passed before the end of its window: the verdict says so too, since it was asked for less.
+const CheckEarly = "bake/pass-after"
+
 // markers is how the checks of the markers begin.
 const markers = "mark/"
 
@@ -211,12 +214,17 @@ func passSummary(fs []Finding) string {
 	if slices.ContainsFunc(fs, func(f Finding) bool { return f.Outcome == Pass && strings.HasPrefix(f.Check, markers) }) {
 		text += " (markers apart)"
 	}
+	early, notes := "", ""
 	for _, f := range fs {
-		if f.Outcome == Note {
-			return text + ", with notes"
+		switch {
+		case f.Check == CheckEarly:
+			what, _, _ := strings.Cut(f.Summary, ":")
+			early = "; the bake " + what
+		case f.Outcome == Note:
+			notes = ", with notes"
 		}
 	}
-	return text
+	return text + notes + early
 }
 
 // countPasses counts what was looked at and is not wrong. A marker proves nothing about the deploy; differences that no rule forbids are

@@ -122,11 +122,13 @@ func TestOutcomeAsText(t *testing.T) {
 // The number is that of the checks: markers that stand beside them as ok are told apart.
 func TestPassSummary(t *testing.T) {
 	check, marker, note := Finding{Check: "bake/errors"}, Finding{Check: "mark/grafana"}, Finding{Check: "bake/database", Outcome: Note}
+	early := Finding{Check: CheckEarly, Outcome: Note, Summary: "passed after 10m of 30m: harm is excluded"}
 	for want, fs := range map[string][]Finding{
-		"the one check that was asked for passed":         {check},
-		"all 2 checks passed (markers apart)":             {check, check, marker},
-		"all 2 checks passed (markers apart), with notes": {check, marker, check, note},
-		"all 2 checks passed, with notes":                 {check, check, note},
+		"the one check that was asked for passed":                                               {check},
+		"all 2 checks passed (markers apart)":                                                   {check, check, marker},
+		"all 2 checks passed (markers apart), with notes":                                       {check, marker, check, note},
+		"all 2 checks passed, with notes":                                                       {check, check, note},
+		"the one check that was asked for passed, with notes; the bake passed after 10m of 30m": {check, early, note},
 	} {
 		if got := Decide(Policy{}, Ending{Kind: NamePass}, fs).Summary; got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestLacks(t *testing.T) {
 		"limited":  {Name: "errors", Kind: Proportion, Limits: []Limit{{Max: 0.02, HasMax: true, Text: "2%"}}},
 	} {
 		begin := func(window float64) *Deploy {
-			d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(window), Metrics: []MetricSpec{{Spec: spec}}}, []History{{Before: before}})
+			d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(window), Metrics: []MetricSpec{{Spec: spec}}}, slices.Values([]History{{Before: before}}))
 			for _, x := range even(0, 15, 20, 0, 2) {
 				d.Add(0, x)
 			}

@@ -57,7 +57,7 @@ func TestLacksOfSeveral(t *testing.T) {
 	dry, optional := of("dry", Proportion), of("optional", Proportion)
 	dry.DryRun, optional.Optional = true, true
 	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(900), Metrics: []MetricSpec{dry, optional, of("traffic", Rates), of("much", Proportion)}},
-		[]History{{Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 0, 3)}, {Before: even(-86400, 60, 1440, 3, 3000)}})
+		slices.Values([]History{{Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 0, 3)}, {Before: even(-86400, 60, 1440, 3, 3000)}}))
 	for i, n := range []float64{1, 1, 3, 3000} {
 		for _, x := range even(0, 60, 1, 0, n) {
 			d.Add(i, x)

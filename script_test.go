@@ -67,10 +67,20 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Values[fakes{}] = &fakes{}
 			return nil
 		},
 	})
 }
+
+// fakes are the tools that a script started.
+type fakes struct {
+	grafana *fake.Grafana
+	otlp    *fake.OTLP
+	datadog *fake.Datadog
+}
+
+func fakesOf(ts *testscript.TestScript) *fakes { return ts.Value(fakes{}).(*fakes) }
 
 // exits runs bakegate and wants an exit code: exits 13 run ...
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -195,21 +205,18 @@ func push(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("DIGEST", d.String())
 }
 
-var grafanas sync.Map // *testscript.TestScript -> *fake.Grafana
-
 // startGrafana starts a Grafana that keeps to the real one's contract. $GRAFANA is its address, $GRAFANA_TOKEN its token.
 func startGrafana(ts *testscript.TestScript, _ bool, _ []string) {
 	g := fake.NewGrafana("glsa_script")
 	ts.Defer(g.Close)
-	grafanas.Store(ts, g)
+	fakesOf(ts).grafana = g
 	ts.Setenv("GRAFANA", g.URL())
 	ts.Setenv("GRAFANA_TOKEN", "glsa_script")
 }
 
 // annotations wants so many annotations in Grafana, the last of which has a tag: annotations 1 [TAG].
 func annotations(ts *testscript.TestScript, _ bool, args []string) {
-	g, _ := grafanas.Load(ts)
-	all := g.(*fake.Grafana).Annotations()
+	all := fakesOf(ts).grafana.Annotations()
 	if strconv.Itoa(len(all)) != args[0] {
 		ts.Fatalf("Grafana has %d annotations, want %s: %+v", len(all), args[0], all)
 	}
@@ -218,21 +225,18 @@ func annotations(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-var collectors sync.Map // *testscript.TestScript -> *fake.OTLP
-
 // startOTLP starts a receiver of spans. $OTLP is its address, $OTLP_TOKEN its token.
 func startOTLP(ts *testscript.TestScript, _ bool, _ []string) {
 	o := fake.NewOTLP("", "otlp-0123456789abcdef")
 	ts.Defer(o.Close)
-	collectors.Store(ts, o)
+	fakesOf(ts).otlp = o
 	ts.Setenv("OTLP", o.URL())
 	ts.Setenv("OTLP_TOKEN", "otlp-0123456789abcdef")
 }
 
 // spans writes the spans that arrived to a file, as a tree: spans FILE. $DEPLOY_SPAN is what belongs to the deploy's.
 func spans(ts *testscript.TestScript, _ bool, args []string) {
-	o, _ := collectors.Load(ts)
-	all := o.(*fake.OTLP).Spans()
+	all := fakesOf(ts).otlp.Spans()
 	known := map[string]bool{}
 	for _, s := range all {
 		known[s.SpanID] = true
@@ -266,21 +270,18 @@ func spans(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
 }
 
-var datadogs sync.Map // *testscript.TestScript -> *fake.Datadog
-
 // startDatadog starts a Datadog that takes events. $DATADOG is its address, $DD_API_KEY its key.
 func startDatadog(ts *testscript.TestScript, _ bool, _ []string) {
 	d := fake.NewDatadog("dd-0123456789abcdef")
 	ts.Defer(d.Close)
-	datadogs.Store(ts, d)
+	fakesOf(ts).datadog = d
 	ts.Setenv("DATADOG", d.URL())
 	ts.Setenv("DD_API_KEY", "dd-0123456789abcdef")
 }
 
 // changes wants so many change events in Datadog, and writes the two sides of the last to a file: changes 1 [FILE].
 func changes(ts *testscript.TestScript, _ bool, args []string) {
-	d, _ := datadogs.Load(ts)
-	all := d.(*fake.Datadog).Changes()
+	all := fakesOf(ts).datadog.Changes()
 	if strconv.Itoa(len(all)) != args[0] {
 		ts.Fatalf("Datadog has %d change events, want %s: %+v", len(all), args[0], all)
 	}

@@ -26,7 +26,7 @@ func compare(ctx context.Context, previous, target string, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	r := diff.Compare(a, b, diff.Rules{}, time.Now())
+	r := diff.Options{Today: time.Now()}.Compare(a, b)
 	w := bufio.NewWriter(out)
 	for _, c := range r.Changes {
 		fmt.Fprintf(w, "%s %s: %s\n", c.Class, c.Where(), c.What())

@@ -131,7 +131,7 @@ func alone(spec judge.Spec, before, after []judge.Sample, at time.Time, v judge.
 }
 
 func (r *replay) spec(p Past, h *history) judge.Spec {
-	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Limits: append(h.limits(), h.burns(r.Options.Window)...), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
+	spec := judge.Spec{Name: h.Name, Kind: h.kind(), Unit: h.unit(), Limits: append(h.limits(), h.burns(r.Options.Window)...), Compare: h.compares(), Start: p.Serving, End: p.Serving.Add(r.Options.Window),
 		Alpha: float64(r.Options.Alpha) / float64(len(r.Options.Metrics))}
 	if r.Options.WarmUp != nil {
 		spec.WarmUp = *r.Options.WarmUp

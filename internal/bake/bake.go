@@ -280,7 +280,7 @@ func (b *bake) newWatch(m Metric, s *source, gs *groups) *watch {
 	g := grid{s.from, s.step}
 	w := &watch{Metric: m, queries: m.Queries(b.Vars), grid: g, newJudge: b.judge(), tell: b.observer.tell,
 		counts: m.counts(g, s.history, sel), groups: gs, split: newSplit(gs, m, g, s.history), selects: sel, from: s.from, to: s.to, known: s.from}
-	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Limits: append(m.limits(), m.burns(b.Options.Window)...), Compare: m.compares(), Start: b.serving, End: s.to,
+	w.spec = judge.Spec{Name: m.Name, Kind: m.kind(), Unit: m.unit(), Limits: append(m.limits(), m.burns(b.Options.Window)...), Compare: m.compares(), Start: b.serving, End: s.to,
 		Alpha: float64(b.Options.Alpha) / float64(len(b.Options.Metrics))}
 	if b.Options.WarmUp != nil {
 		w.spec.WarmUp = *b.Options.WarmUp

@@ -314,6 +314,45 @@ func TestNothingBeforeTheDeploy(t *testing.T) {
 	})
 }
 
+// That there is much less than was asked for is told, in the bake and in a look; what is left out on purpose is no lack.
+func TestShortBefore(t *testing.T) {
+	m := errorsMetric()
+	m.Compare = "before"
+	for name, c := range map[string]struct {
+		lives time.Duration
+		out   time.Duration
+		want  string
+	}{
+		"a new service": {20 * time.Minute, 0, "19m of the 3h (errors)"},
+		"enough":        {time.Hour, 0, ""},
+		"left out":      {4 * time.Hour, 170 * time.Minute, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, start := shop(time.Now()), time.Now()
+				src.dead = func(x time.Time) bool { return x.Before(start.Add(-c.lives)) }
+				p := plan(src, &judges{}, m)
+				p.Excluded = []Interval{{From: start.Add(-4 * time.Hour), To: start.Add(-4*time.Hour + c.out)}}
+				if got := Look(t.Context(), p)[0].Before; (got != "") != (c.want != "") {
+					t.Errorf("the look says %q", got)
+				}
+				told := ""
+				for _, f := range Run(t.Context(), p).Findings {
+					if f.Check == "bake/baseline" {
+						told += f.Summary
+						if f.Outcome != verdict.Note {
+							t.Errorf("got %+v, want a note", f)
+						}
+					}
+				}
+				if (told != "") != (c.want != "") || !strings.Contains(told, c.want) {
+					t.Errorf("the bake says %q, want %q", told, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestBaselineLeavesOutEarlierDeploys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, js, start := shop(time.Now()), &judges{}, time.Now()

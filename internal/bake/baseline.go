@@ -36,6 +36,7 @@ type baseline struct {
 	samples map[*group]judge.Packed // nil is the whole
 	fetched int                     // samples of it
 	done    bool
+	first   time.Time     // of what came
 	start   time.Time     // of an earlier deploy: when it began to serve
 	shift   time.Duration // by which the samples are moved to stand right before the deploy
 	trouble *trouble      // of the last chunk that was asked for, or of what came
@@ -76,6 +77,7 @@ func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *b
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
 		b.keep(nil, leaveOut(earlier, exclude))
 		b.fetched, b.known = n, earlier[n-1].To
+		b.begins(earlier)
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
 	}
 	return b
@@ -263,7 +265,9 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	defer w.mu.Unlock()
 	b := w.fetching()
 	b.trouble = nil
-	fresh := b.fresh(b.counts.add(series, b.cursor, to).samples)
+	all := b.counts.add(series, b.cursor, to).samples
+	b.begins(all)
+	fresh := b.fresh(all)
 	b.keep(nil, fresh)
 	b.fetched += len(fresh)
 	if len(fresh) > 0 && b == w.before {

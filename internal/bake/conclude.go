@@ -13,6 +13,9 @@ import (
 
 // estimate says how long what is missing takes to come at the rate of the window.
 func (w *watch) estimate(j *judge.Judgement) {
+	if j.Status != judge.Unknown || j.Reason != judge.LowTraffic || j.Needed <= 0 {
+		return
+	}
 	total, seconds := 0.0, 0.0
 	for _, s := range w.samples {
 		n := s.Total
@@ -25,11 +28,8 @@ func (w *watch) estimate(j *judge.Judgement) {
 		total += n
 		seconds += s.To.Sub(s.From).Seconds()
 	}
-	if j.Status != judge.Unknown || j.Reason != judge.LowTraffic || j.Needed <= 0 || total <= 0 {
-		return
-	}
-	if d := time.Duration(j.Needed / total * seconds * float64(time.Second)); d < 30*24*time.Hour {
-		j.Sentence += fmt.Sprintf(" (about %s at the present rate)", short(max(d.Round(time.Minute), time.Minute)))
+	if total > 0 {
+		j.Sentence += present(time.Duration(min(j.Needed/total*seconds, 1e9) * float64(time.Second)))
 	}
 }
 
@@ -86,12 +86,35 @@ func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	switch {
 	case j.Status == judge.Fail:
 	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
-		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
-		j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": over all metrics and all of the time that was watched, harm of the size that matters is excluded"
+		j = excluded(j, "over all metrics and all of the time that was watched")
+	case v.Status == judge.Unknown && j.Reason == judge.LowTraffic:
+		j = tooLittle(j, v)
 	case v.Status == judge.Unknown && v.Metric == j.Metric && alone != judge.Unknown:
 		j.Status, j.Reason, j.Needed, j.Sentence = judge.Unknown, v.Reason, v.Needed, v.Sentence
 	case alone == judge.Fail: // and all together are not sure
 		j.Status, j.Reason = judge.Unknown, judge.Unproved
+	}
+	return j
+}
+
+// excluded is a metric that passes in the judgement of all.
+func excluded(j judge.Judgement, over string) judge.Judgement {
+	j.Status, j.Reason, j.Needed = judge.Pass, "", 0
+	j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": " + over + ", harm of the size that matters is excluded"
+	return j
+}
+
+// tooLittle is a metric of which there is too little by itself, where all together can't say what the deploy is: they know what it takes.
+func tooLittle(j judge.Judgement, v judge.Verdict) judge.Judgement {
+	i := slices.IndexFunc(v.Metrics, func(m judge.Judgement) bool { return m.Metric == j.Metric })
+	if i < 0 {
+		return j
+	}
+	switch m := v.Metrics[i]; {
+	case m.Status == judge.Pass:
+		return excluded(j, "over the whole window")
+	case m.Reason == judge.LowTraffic && m.Needed > 0:
+		j.Needed, j.Sentence = m.Needed, m.Sentence
 	}
 	return j
 }

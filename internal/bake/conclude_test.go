@@ -3,6 +3,7 @@ package bake
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bakegate/bakegate/internal/judge"
 )
@@ -30,5 +31,38 @@ func TestEndedInViewOfAll(t *testing.T) {
 	numbers := "errors 0.21% (5 of 2,388) against 0.37% before"
 	if got := ended(judge.Judgement{Metric: "errors", Status: unknown, Reason: judge.LowTraffic, Numbers: numbers}, judge.Verdict{Status: pass}); got.Status != pass || !strings.HasPrefix(got.Sentence, numbers+": over all") {
 		t.Errorf("a pass without its numbers: %+v", got)
+	}
+}
+
+// Of which metric there is too little, and how much more it takes, is said by what decides.
+func TestTooLittleInViewOfAll(t *testing.T) {
+	alone := judge.Judgement{Metric: "errors", Status: judge.Unknown, Reason: judge.LowTraffic, Needed: 900, Sentence: "needs about 900 more requests", Numbers: "errors 0%"}
+	for name, c := range map[string]struct {
+		all  judge.Judgement
+		want judge.Judgement
+	}{
+		"fewer":   {judge.Judgement{Metric: "errors", Status: judge.Unknown, Reason: judge.LowTraffic, Needed: 40, Sentence: "needs about 40 more requests"}, judge.Judgement{Status: judge.Unknown, Reason: judge.LowTraffic, Needed: 40, Sentence: "needs about 40 more requests"}},
+		"none":    {judge.Judgement{Metric: "errors", Status: judge.Pass}, judge.Judgement{Status: judge.Pass, Sentence: "errors 0%: over the whole window, harm of the size that matters is excluded"}},
+		"in vain": {judge.Judgement{Metric: "errors", Status: judge.Unknown, Reason: judge.Unproved, Sentence: "looks worse"}, alone},
+		"unknown": {judge.Judgement{Metric: "errors", Status: judge.Unknown, Reason: judge.NoData}, alone},
+		"another": {judge.Judgement{Metric: "latency", Status: judge.Pass}, alone},
+	} {
+		got := ended(alone, judge.Verdict{Status: judge.Unknown, Reason: judge.LowTraffic, Metric: "latency", Metrics: []judge.Judgement{c.all}})
+		if got.Status != c.want.Status || got.Reason != c.want.Reason || got.Needed != c.want.Needed || got.Sentence != c.want.Sentence {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+func TestPresent(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "about 5s", 17 * time.Second: "about 15s", 100 * time.Second: "about 1m40s", 3*time.Minute + 40*time.Second: "about 4m", 90 * time.Hour: "about 90h",
+	} {
+		if got := present(d); got != " ("+want+" at the present rate)" {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+	if got := present(1000 * time.Hour); got != "" {
+		t.Errorf("nobody waits for that: %q", got)
 	}
 }

@@ -39,16 +39,23 @@ func (s *selection) trouble() *trouble {
 	if s.badSeen {
 		return nil
 	}
-	name := selectorName(s.bad)
-	if name == "" || name != selectorName(s.total) && !s.names[name] {
+	if !s.fromTotal() {
 		return &trouble{"selector", fmt.Sprintf("bad has never matched anything, in history neither, and does not select from total's own metric (%s): nobody knows whether that means zero failures or a wrong name",
 			clean.Cut(selectorName(s.total), 100)), "compare bad's selector with what the service exports; a counter of failures that starts at 0 settles it"}
 	}
 	if l := s.missingLabel(); l != "" {
-		return &trouble{"selector", fmt.Sprintf("bad has never matched anything and never can: it asks for the label %q, which no series of total has", clean.Cut(l, 100)),
-			"see which label holds the status (code, status, status_code...) and use that one"}
+		return &trouble{"selector", fmt.Sprintf("bad has never matched anything and never can: it asks for the label %q, which no series of total has", clean.Cut(l, 100)), seeLabels}
 	}
 	return nil
+}
+
+// seeLabels is what to do about a label that there is not.
+const seeLabels = "see which label holds the status (code, status, status_code...) and use that one"
+
+// fromTotal reports whether bad selects from the metric of total.
+func (s *selection) fromTotal() bool {
+	name := selectorName(s.bad)
+	return name != "" && (name == selectorName(s.total) || s.names[name])
 }
 
 // selectorName is the metric's name in front of a selector's braces, or its __name__ inside of them; "" when there is none.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bakegate/bakegate/internal/bake/metric"
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/judge"
 )
@@ -88,8 +89,9 @@ func (b *bake) comparedWith(m Metric) string {
 // of them does.
 func (b *bake) scrapes() (every time.Duration, whose string) {
 	for _, m := range b.Options.Metrics {
-		t := b.source(m.From).Traits()
-		if !t.History || t.Zeros {
+		src := b.source(m.From)
+		t := src.Traits()
+		if _, counts := src.(metric.Counting); counts || !t.History {
 			continue
 		}
 		i, name := t.Scrapes, "the scrape interval of "+clean.Text(m.From)
@@ -147,13 +149,19 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 	if m.Expr != "" {
 		say("an expression is weaker evidence than counters: bad and total, or a histogram, say how many requests stand behind a number")
 	}
-	if m.kind() == judge.Proportion && !traits.Zeros {
+	if m.kind() == judge.Proportion && !b.zeros(m) {
 		sel := &selection{bad: string(m.Bad), total: string(m.Total)}
 		if t := sel.trouble(); t != nil {
 			say("bad does not select from total's metric: while no failure was ever counted, the verdict is inconclusive/selector")
 		}
 	}
 	return as
+}
+
+// zeros reports whether the source says 0 where nothing failed.
+func (b *bake) zeros(m Metric) bool {
+	c, ok := b.source(m.From).(metric.Counting)
+	return ok && c.Zeros(m.Queries(b.Vars)[0])
 }
 
 // fleeting are labels that change with a deploy.

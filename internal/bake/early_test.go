@@ -79,7 +79,8 @@ func TestPassAfter(t *testing.T) {
 				p.Observe = func(e Event) {
 					if e.Kind == EventHeartbeat {
 						_, why, _ := strings.Cut(e.Text, "; does not pass yet: ")
-						waits = cmp.Or(why, waits)
+						_, lacks, _ := strings.Cut(e.Text, "; to pass, ")
+						waits = cmp.Or(why, lacks, waits)
 					}
 				}
 				r := Run(t.Context(), p)

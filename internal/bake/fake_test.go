@@ -36,7 +36,6 @@ func constant(v float64) func(time.Duration) float64 {
 // backend is a metrics backend in memory: it scrapes its processes every interval and shows the points after a lag.
 type backend struct {
 	scrape  bool // knows no history
-	zeros   bool // counts by intervals
 	gate    bool // says nothing before the deploy
 	says    bool // its configuration says every
 	every   time.Duration
@@ -55,9 +54,14 @@ type backend struct {
 	overlap  atomic.Bool
 }
 
+// intervals is one that counts by intervals itself.
+type intervals struct{ *backend }
+
+func (intervals) Zeros(metric.Query) bool { return true }
+
 func (b *backend) Check(metric.Query) error { return nil }
 func (b *backend) Traits() metric.Traits {
-	t := metric.Traits{History: !b.scrape, Zeros: b.zeros, FromDeploy: b.gate}
+	t := metric.Traits{History: !b.scrape, FromDeploy: b.gate}
 	if b.says {
 		t.Scrapes = b.every
 	}
@@ -222,6 +226,7 @@ func (c *countingTogether) look(at func(*counting) judge.Judgement) judge.Verdic
 	return v
 }
 
+func (c *countingTogether) Lacks() judge.Lack    { return judge.Lack{} }
 func (c *countingTogether) Judge() judge.Verdict { return c.look((*counting).Judge) }
 func (c *countingTogether) End() judge.Verdict   { return c.look((*counting).End) }
 

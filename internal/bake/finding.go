@@ -63,6 +63,9 @@ func (b *bake) conclude(r *Result) {
 	if f, ok := b.passedEarly(); ok && over {
 		r.Findings = append(r.Findings, f)
 	}
+	if note, ok := b.shortNote(); ok {
+		r.Findings = append(r.Findings, note)
+	}
 	if len(b.Options.Metrics) == 0 {
 		r.Findings = append(r.Findings, verdict.Finding{Check: "bake/metrics", Outcome: verdict.Unknown, Reason: judge.NoCriteria, Doc: "bake-no-criteria",
 			Summary: "no metric is named: nothing was watched", Hint: "name at least one metric under bake.metrics"})
@@ -246,6 +249,8 @@ func (w *watch) explainBaseline(f *verdict.Finding) {
 		f.Summary = w.Name + ": the time before the deploy: " + b.trouble.text
 	case b.fetched == 0:
 		f.Summary = w.Name + ": there is nothing from before the deploy to compare with"
+	case b.shortened() != "":
+		f.Hint = "there is little history yet: it will be longer with the next deploy; a limit holds without any"
 	default:
 		f.Hint = "these events are rare here: compare over a longer time (baseline.window), or leave the metric to a dry run"
 	}
@@ -304,7 +309,7 @@ func (m Metric) counted(r judge.Rate) string {
 	if k == judge.Proportion || k == judge.Histogram {
 		return fmt.Sprintf("%s (%s of %s)", rate(k, r.Value), number(r.Events), number(r.Total))
 	}
-	return fmt.Sprintf("%s (%s)", rate(k, r.Value), plural(int(min(r.Total, 1e15)), "value"))
+	return fmt.Sprintf("%s (%s)", m.value(r.Value), plural(int(min(r.Total, 1e15)), "value"))
 }
 
 // docs names the page of each reason that has one of its own.

@@ -21,9 +21,9 @@ const (
 	glanceLimit = 10 * time.Second
 )
 
-// Glance asks, before the deploy, each source that keeps history for what its metrics and ready-when show now. What can't be answered now
-// will most likely not be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes. A
-// source without history is left alone: it would remember what it saw of the old version.
+// Glance asks, before the deploy, each source for what its metrics and ready-when show now. What can't be answered now will most likely not
+// be answered in the bake: a slip in a query costs a line here, and a whole window there. Its findings are notes. A source without history
+// would remember what it saw of the old version: it is asked apart, or left alone where it can't be.
 func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	ctx, cancel := context.WithTimeout(ctx, glanceLimit)
 	defer cancel()
@@ -31,7 +31,7 @@ func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	var fs []verdict.Finding
 	var wg sync.WaitGroup
 	for name, src := range p.Sources {
-		if !src.Traits().History {
+		if src = unbiased(src); src == nil {
 			continue
 		}
 		wg.Go(func() {
@@ -46,13 +46,28 @@ func Glance(ctx context.Context, p Plan) []verdict.Finding {
 	return fs
 }
 
+// unbiased is what may be asked of a source without the bake being another one for it; nil for nothing.
+func unbiased(src metric.Source) metric.Source {
+	if src.Traits().History {
+		return src
+	}
+	if a, ok := src.(metric.Apart); ok {
+		return a.Apart()
+	}
+	return nil
+}
+
 // glance asks one source. Each metric gets one note at most.
 func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []verdict.Finding) {
 	now := time.Now()
+	to, lately := now, ", and has not for "+short(glanceBack)
+	if !src.Traits().History {
+		to, lately = now.Add(p.Options.Step), "" // its points are made by the call, and thus later than now
+	}
 	var series []metric.Series
 	var err error
 	if qs := p.asked(name); len(qs) > 0 {
-		series, err = src.Range(ctx, qs, now.Add(-glanceBack), now, p.Options.Step)
+		series, err = src.Range(ctx, qs, now.Add(-glanceBack), to, p.Options.Step)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil
@@ -65,7 +80,10 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 		if m.From != name {
 			continue
 		}
-		t := glanced(m, p, name, err, seen)
+		t := glanced(m.Queries(p.Vars), name, lately, err, seen)
+		if t == nil {
+			t = m.mislabelled(series, p.Vars)
+		}
 		if t == nil && m.By != "" {
 			t = m.ungrouped(series, p.Vars)
 		}
@@ -74,7 +92,7 @@ func glance(ctx context.Context, p Plan, name string, src metric.Source) (fs []v
 		}
 	}
 	if r := p.Options.ReadyWhen; r != nil && r.From == name {
-		if _, t := p.readyNow(ctx, *r); t != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		if _, t := p.readyNow(ctx, src, *r); t != nil && !errors.Is(ctx.Err(), context.Canceled) {
 			fs = append(fs, t.note(readyID))
 		}
 	}
@@ -100,6 +118,25 @@ func glancedAt(err error, q metric.Query, source string) *trouble {
 	return nil
 }
 
+// mislabelled is the label for which bad can match nothing of what total matches, nil where it can.
+func (m Metric) mislabelled(series []metric.Series, vars map[string]string) *trouble {
+	if m.kind() != judge.Proportion {
+		return nil
+	}
+	sel := &selection{bad: string(m.Bad), total: string(m.Total)}
+	for _, s := range m.own(series, vars) {
+		if s.Query == m.Name+".bad" {
+			return nil
+		}
+		sel.sawTotal(s)
+	}
+	l := sel.missingLabel()
+	if l == "" || !sel.fromTotal() { // it may have matched before
+		return nil
+	}
+	return &trouble{"selector", fmt.Sprintf("bad matches nothing, and asks for the label %q, which no series of total has", clean.Cut(l, 100)), seeLabels}
+}
+
 // ungrouped is why the groups of a metric can't be told apart, nil where they can.
 func (m Metric) ungrouped(series []metric.Series, vars map[string]string) *trouble {
 	gs := newGroups(m)
@@ -110,13 +147,13 @@ func (m Metric) ungrouped(series []metric.Series, vars map[string]string) *troub
 }
 
 // glanced is what is wrong with one metric now, nil for nothing. That no failure was counted is what one hopes for.
-func glanced(m Metric, p Plan, source string, err error, seen map[string]bool) *trouble {
-	for _, q := range m.Queries(p.Vars) {
+func glanced(qs []metric.Query, source, lately string, err error, seen map[string]bool) *trouble {
+	for _, q := range qs {
 		if t := glancedAt(err, q, source); t != nil {
 			return t
 		}
 		if !seen[q.ID] && !strings.HasSuffix(q.ID, ".bad") {
-			return &trouble{judge.NoData, fmt.Sprintf("nothing matches %s, and has not for %s", clean.Cut(q.Text, 300), short(glanceBack)),
+			return &trouble{judge.NoData, "nothing matches " + clean.Cut(q.Text, 300) + lately,
 				"unless this is the service's first deploy, compare the selector with what the service exports: the bake would end inconclusive"}
 		}
 	}

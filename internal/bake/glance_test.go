@@ -3,7 +3,12 @@ package bake
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,4 +51,47 @@ func TestGlance(t *testing.T) {
 			t.Error("a source without history was asked")
 		}
 	})
+}
+
+// A source without history is asked before the deploy as if by somebody else: what it is watched for later begins with the bake.
+func TestGlanceOfAPage(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, "# TYPE requests_total counter\nrequests_total{code=\"200\"} 5\n# TYPE app_info gauge\napp_info{version=\"1\"} 1\n")
+	}))
+	defer server.Close()
+	src, err := metric.Sources["scrape"](func(o any) error {
+		o.(*metric.ScrapeOptions).URL = server.URL + "/metrics"
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Plan{Sources: map[string]metric.Source{"page": src}, Options: Options{Step: time.Second, ReadyWhen: &ReadyWhen{From: "page", Version: "app_infos", Label: "version"},
+		Metrics: []Metric{
+			{Name: "good", From: "page", Bad: `requests_total{code="500"}`, Total: "requests_total"},
+			{Name: "misnamed", From: "page", Rate: "requests"},
+			{Name: "labels", From: "page", Bad: `requests_total{status="500"}`, Total: "requests_total"},
+			{Name: "elsewhere", From: "page", Bad: `failures_total{status="500"}`, Total: "requests_total"},
+		}}}
+	var got []string
+	for _, f := range Glance(t.Context(), p) {
+		got = append(got, f.Check+": "+f.Summary)
+	}
+	want := []string{
+		`preflight/labels: labels: bad matches nothing, and asks for the label "status", which no series of total has`,
+		"preflight/misnamed: misnamed: nothing matches requests", "preflight/ready-when: ready-when: nothing that reports now matches app_infos",
+	}
+	if !slices.Equal(got, want) || asked.Load() == 0 {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	q := metric.Query{ID: "q", Kind: metric.Counter, Text: "requests_total"}
+	if seen, err := src.Range(t.Context(), []metric.Query{q}, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute), time.Second); len(seen) > 0 || err != nil {
+		t.Errorf("the source remembers %v, %v", seen, err)
+	}
+	all, err := src.Range(t.Context(), []metric.Query{q}, time.Now().Add(-time.Hour), time.Now().Add(time.Minute), time.Second)
+	if err != nil || len(all) != 1 || len(all[0].Points) != 1 {
+		t.Errorf("got %v, %v, want the one point of this call", all, err)
+	}
 }

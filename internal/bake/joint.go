@@ -107,6 +107,16 @@ func (j *joint) look() judge.Verdict {
 	return j.verdict
 }
 
+// lacks is what a pass would lack now, by what the judge has seen.
+func (j *joint) lacks() judge.Lack {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.judge == nil || j.verdict.Status == judge.Fail {
+		return judge.Lack{}
+	}
+	return j.judge.Lacks()
+}
+
 // end looks for the last time.
 func (j *joint) end() judge.Verdict {
 	j.mu.Lock()
@@ -191,14 +201,17 @@ func (m *together) exceeds(x judge.Sample) *judge.Verdict {
 		return nil
 	}
 	return &judge.Verdict{Status: judge.Fail, Metric: m.spec.Name,
-		Sentence: fmt.Sprintf("%s %s from %s to %s, beyond the hard limit %s%s", m.spec.Name, hardly(m.spec.Kind, l, got), clock24(x.From), clock24(x.To), quantileName(l), l.Text)}
+		Sentence: fmt.Sprintf("%s %s from %s to %s, beyond the hard limit %s%s", m.spec.Name, hardly(m.spec.Spec, l, got), clock24(x.From), clock24(x.To), quantileName(l), l.Text)}
 }
 
-func hardly(k judge.Kind, l judge.Limit, got judge.Rate) string {
-	if l.Quantile > 0 {
-		return fmt.Sprintf("above %s for %s of %s requests", l.Text, rate(k, got.Value), number(got.Total))
+func hardly(spec judge.Spec, l judge.Limit, got judge.Rate) string {
+	switch {
+	case l.Quantile > 0:
+		return fmt.Sprintf("above %s for %s of %s requests", l.Text, rate(spec.Kind, got.Value), number(got.Total))
+	case spec.Kind == judge.Gauge:
+		return valueIn(spec.Unit, got.Value)
 	}
-	return rate(k, got.Value)
+	return rate(spec.Kind, got.Value)
 }
 
 // upstreamOdds is how likely, against one, an upstream's trouble must be to be taken for the cause. It only turns a rollback into a hold.

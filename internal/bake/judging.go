@@ -12,6 +12,7 @@ type deployJudge interface {
 	AddControl(metric int, s judge.Sample)
 	Judge() judge.Verdict
 	End() judge.Verdict
+	Lacks() judge.Lack
 }
 
 // judging is the part of judge.State that the bake uses: it explains one metric by itself.

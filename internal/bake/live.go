@@ -22,6 +22,7 @@ type Live struct {
 	Labels    []string      `json:"labels,omitempty"`    // that they carry
 	Age       time.Duration `json:"age,omitempty"`       // of the newest point
 	PerMinute float64       `json:"perMinute,omitempty"` // events: requests
+	Before    string        `json:"before,omitempty"`    // how much there is of the time that it is compared with, where that is little
 	Harm      string        `json:"harm,omitempty"`      // the smallest harm that a window of this traffic proves, or why nobody knows it
 	Lacks     string        `json:"lacks,omitempty"`     // why a window of this traffic can't pass, whatever is deployed
 	Wrong     []string      `json:"wrong,omitempty"`
@@ -133,6 +134,7 @@ func (l *looking) look(all []metric.Series, end time.Time, t *trouble) Live {
 		return l.live
 	}
 	l.points(own)
+	l.live.Before = l.before(own)
 	c := l.counts(l.grid, l.src.Traits().History, &selection{bad: string(l.Bad), total: string(l.Total)})
 	samples := c.add(own, l.grid.start, end).samples
 	if t := c.trouble(); t != nil {
@@ -235,7 +237,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 			return rate(judge.Proportion, all.Bad/all.Total)
 		}
 	case judge.Histogram:
-		return bucketQuantile(all.Buckets, 0.5) + " at the median, " + bucketQuantile(all.Buckets, 0.99) + " at p99"
+		return m.quantile(all.Buckets, 0.5) + " at the median, " + m.quantile(all.Buckets, 0.99) + " at p99"
 	case judge.Rates:
 		if m.Of != "" && all.Of > 0 {
 			return m.rate(all.Total / all.Of)
@@ -253,7 +255,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 	for _, v := range all.Values {
 		sum += v
 	}
-	return number(sum / float64(len(all.Values)))
+	return m.value(sum / float64(len(all.Values)))
 }
 
 // units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.
@@ -266,14 +268,14 @@ func (l *looking) units(buckets []judge.Bucket) {
 	for _, limit := range l.limits() {
 		switch {
 		case limit.Max > most:
-			l.wrong("no bucket reaches the limit %s%s: the largest bound is %s, so that nothing can be seen to exceed it", quantileName(limit), limit.Text, number(most))
+			l.wrong("no bucket reaches the limit %s%s: the largest bound is %s, so that nothing can be seen to exceed it", quantileName(limit), limit.Text, l.value(most))
 		case limit.Max < least:
-			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, number(least))
+			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, l.value(least))
 		}
 	}
 }
 
-func bucketQuantile(buckets []judge.Bucket, q float64) string {
+func (m Metric) quantile(buckets []judge.Bucket, q float64) string {
 	sum := 0.0
 	for _, b := range buckets {
 		sum += b.N
@@ -284,7 +286,7 @@ func bucketQuantile(buckets []judge.Bucket, q float64) string {
 			if b.Inf {
 				return "beyond the last bound"
 			}
-			return "at most " + number(b.Le)
+			return "at most " + m.value(b.Le)
 		}
 	}
 	return "nothing"
@@ -309,6 +311,9 @@ func (l Live) String() string {
 	text := clean.Text(l.Metric) + ":"
 	if len(shown) > 0 {
 		text += " " + strings.Join(shown, ", ")
+	}
+	if l.Before != "" {
+		text += "; there is only " + l.Before + " that it would be compared with"
 	}
 	if l.Harm != "" {
 		text += "; the smallest harm that a window proves: " + l.Harm

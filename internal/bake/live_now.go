@@ -73,7 +73,7 @@ func labelsOf(series []metric.Series) []string {
 
 // lookReady says what ready-when shows now.
 func (p Plan) lookReady(ctx context.Context, r ReadyWhen) Live {
-	shown, t := p.readyNow(ctx, r)
+	shown, t := p.readyNow(ctx, p.Sources[r.From], r)
 	l := Live{Metric: readyID, Value: shown}
 	if t != nil {
 		l.Wrong = []string{t.text + "; " + t.hint}
@@ -82,8 +82,7 @@ func (p Plan) lookReady(ctx context.Context, r ReadyWhen) Live {
 }
 
 // readyNow says what ready-when shows now, and why it would be waited for in vain. That the new version does not serve yet is as it must be.
-func (p Plan) readyNow(ctx context.Context, r ReadyWhen) (shown string, t *trouble) {
-	src := p.Sources[r.From]
+func (p Plan) readyNow(ctx context.Context, src metric.Source, r ReadyWhen) (shown string, t *trouble) {
 	q := r.Queries(p.Vars)[0]
 	alive, err := p.askReady(ctx, src, r)
 	if err != nil {

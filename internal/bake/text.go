@@ -88,10 +88,25 @@ func (b *bake) heartbeat(now time.Time) string {
 		parts = []string{"no data from any metric yet"}
 	}
 	text := fmt.Sprintf("%s of %s: %s", short(min(max(now.Sub(from), 0), to.Sub(from)).Round(time.Second)), short(to.Sub(from)), strings.Join(parts, ", "))
-	if why := b.joint.notYet(); why != "" {
+	switch l, why := b.joint.lacks(), b.joint.notYet(); {
+	case l.Needed > 0:
+		text += fmt.Sprintf("; to pass, %s%s", l, present(l.Wait))
+	case why != "":
 		text += "; does not pass yet: " + clean.Cut(why, 200)
 	}
 	return text
+}
+
+// present says how long something takes; nothing for what nobody waits for.
+func present(d time.Duration) string {
+	if d > 30*24*time.Hour {
+		return ""
+	}
+	step := time.Minute
+	if d < 2*step {
+		step = 5 * time.Second
+	}
+	return fmt.Sprintf(" (about %s at the present rate)", short(max(d.Round(step), step)))
 }
 
 func (w *watch) line() string {
@@ -153,7 +168,7 @@ func (w *watch) lately() string {
 		for _, v := range all.Values {
 			sum += v
 		}
-		return number(sum / float64(len(all.Values)))
+		return w.value(sum / float64(len(all.Values)))
 	}
 	return ""
 }

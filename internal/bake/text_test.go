@@ -70,8 +70,7 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("scraped every %s: got\n%s", every, got)
 		}
 	}
-	counting := &backend{zeros: true}
-	got = strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"prom": counting}}), "\n")
+	got = strings.Join(Describe(Plan{Options: o.WithDefaults(), Sources: map[string]metric.Source{"prom": intervals{&backend{}}}}), "\n")
 	if strings.Contains(got, "does not select") || strings.Contains(got, "usual scrape") {
 		t.Errorf("advice that does not fit:\n%s", got)
 	}

@@ -185,9 +185,9 @@ func (w *watch) tellJudgement(v judge.Verdict) {
 	w.tell(Event{Kind: EventJudgement, Metric: w.Name, Judgement: w.kinded(&j), Text: text})
 }
 
-// kinded says of which kind of metric a judgement is, for whoever draws it.
+// kinded says of which kind of metric a judgement is, and in which unit, for whoever draws it.
 func (w *watch) kinded(j *judge.Judgement) *judge.Judgement {
-	j.Kind = w.kind()
+	j.Kind, j.Unit = w.kind(), w.unit()
 	return j
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/bakegate/bakegate/internal/clean"
 	"github.com/bakegate/bakegate/internal/mark/sink"
 	"github.com/bakegate/bakegate/internal/record"
+	"github.com/bakegate/bakegate/internal/report"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -264,7 +265,7 @@ func writeBacktest(w io.Writer, told string, took time.Duration, rs []bake.Repla
 	if len(s.Advice) > 0 {
 		fmt.Fprintln(&b, "\nWhat to change")
 		for _, a := range s.Advice {
-			fmt.Fprintf(&b, "  - %s\n", a)
+			report.Paragraph(&b, "  - ", a)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

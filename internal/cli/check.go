@@ -4,12 +4,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/clean"
+	"github.com/bakegate/bakegate/internal/report"
 )
 
 // checkCommand loads the configuration and says what would be done and what is unwise. It asks nobody (but the ledger, where a built
@@ -27,44 +27,50 @@ func checkCommand(ctx context.Context, a *app, args []string) int {
 	if err != nil {
 		return a.exit(err)
 	}
-	l.describeTo(a.stdout)
-	if live && l.file.Bake != nil {
-		return l.lookTo(ctx, a.stdout)
+	fmt.Fprint(a.stdout, l.description())
+	if !live || l.file.Bake == nil {
+		return 0
 	}
-	return 0
-}
-
-// lookTo says what the metrics show now. What is wrong with one of them is worth an exit code: a pipeline that checks the file sees it.
-func (l *loaded) lookTo(ctx context.Context, w io.Writer) int {
-	fmt.Fprintln(w, "\nWhat the metrics show now")
-	code := 0
-	for _, m := range bake.Look(ctx, l.bakePlan()) {
-		fmt.Fprintf(w, "  - %s\n", m)
-		for _, g := range m.Groups {
-			fmt.Fprintf(w, "      %s\n", g)
-		}
-		for _, t := range m.Wrong {
-			code = 1
-			fmt.Fprintf(w, "      wrong: %s\n", clean.Cut(t, 600))
-		}
-	}
+	text, code := l.look(ctx)
+	fmt.Fprint(a.stdout, text)
 	return code
 }
 
-func (l *loaded) describeTo(w io.Writer) {
-	fmt.Fprintf(w, "%s%s: the configuration has no mistake\n\nWhat would be done\n", dash(l.file.Service), where(l.file.Environment))
+// look says what the metrics show now. What is wrong with one of them is worth an exit code: a pipeline that checks the file sees it.
+func (l *loaded) look(ctx context.Context) (text string, code int) {
+	var b strings.Builder
+	fmt.Fprintln(&b, "\nWhat the metrics show now")
+	for _, m := range bake.Look(ctx, l.bakePlan()) {
+		report.Paragraph(&b, "  - ", m.String())
+		for _, g := range m.Groups {
+			report.Paragraph(&b, "      ", g.String())
+		}
+		for _, t := range m.Wrong {
+			code = 1
+			report.Paragraph(&b, "      wrong: ", clean.Cut(t, 600))
+		}
+	}
+	return b.String(), code
+}
+
+// description says what would be done and what is unwise.
+func (l *loaded) description() string {
+	var b strings.Builder
+	report.Paragraph(&b, "", fmt.Sprintf("%s%s: the configuration has no mistake", dash(l.file.Service), where(l.file.Environment)))
+	fmt.Fprintln(&b, "\nWhat would be done")
 	for _, row := range l.doing() {
-		fmt.Fprintf(w, "  %-7s %s\n", row[0], row[1])
+		report.Paragraph(&b, fmt.Sprintf("  %-9s", row[0]), row[1])
 	}
 	unwise := l.unwise()
 	if len(unwise) == 0 {
-		fmt.Fprintln(w, "\nNothing is unwise.")
-		return
+		fmt.Fprintln(&b, "\nNothing is unwise.")
+		return b.String()
 	}
-	fmt.Fprintln(w, "\nWhat is unwise")
+	fmt.Fprintln(&b, "\nWhat is unwise")
 	for _, s := range unwise {
-		fmt.Fprintf(w, "  - %s\n", s)
+		report.Paragraph(&b, "  - ", s)
 	}
+	return b.String()
 }
 
 // doing says what each stage would do, a row a line.
@@ -108,7 +114,7 @@ func (l *loaded) doing() [][2]string {
 		add("record", "%s", l.ledger)
 	}
 	if f.Rollback != nil && f.Rollback.Command != "" {
-		add("", "a rollback would be: %s (printed, never run)", f.Rollback.Command)
+		add("rollback", "it would be: %s (printed, never run)", f.Rollback.Command)
 	}
 	return rows
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/ci"
+	"github.com/bakegate/bakegate/internal/report"
 )
 
 // options are the flags of every command that runs a stage. On GitHub each is an input of the same name with underscores.
@@ -145,14 +146,18 @@ func (a *app) flagHelp(name string, fs *flag.FlagSet) {
 	if name == "run" {
 		tail = " [-- deploy command]"
 	}
-	fmt.Fprintf(a.stdout, "bakegate %s: %s\n\nUsage: bakegate %s [flags]%s\n\n", name, commands()[name].short, name, tail)
+	var b strings.Builder
+	report.Paragraph(&b, "", fmt.Sprintf("bakegate %s: %s", name, commands()[name].short))
+	fmt.Fprintf(&b, "\nUsage: bakegate %s [flags]%s\n\n", name, tail)
 	fs.VisitAll(func(f *flag.Flag) {
 		if len(f.Name) == 1 {
 			return
 		}
 		value, usage := flag.UnquoteUsage(f)
-		fmt.Fprintf(a.stdout, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), usage)
+		fmt.Fprintf(&b, "  --%s\n", strings.TrimSpace(f.Name+" "+value))
+		report.Paragraph(&b, "        ", usage)
 	})
+	fmt.Fprint(a.stdout, b.String())
 }
 
 // times reads the flags that hold a time.

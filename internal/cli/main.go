@@ -42,7 +42,7 @@ func commands() map[string]command {
 		"mark":     {stageCommand("mark"), "only mark: tell the observability tools"},
 		"bake":     {stageCommand("bake"), "only bake: watch the metrics and judge them"},
 		"check":    {checkCommand, "load the configuration, say what would be done and what is unwise"},
-		"demo":     {demoCommand, "see it work: a registry and a shop in this process, nothing installed"},
+		"demo":     {demoCommand, "see it work: registry and shop in this process, nothing installed"},
 		"report":   {reportCommand, "render a journal again"},
 		"history":  {historyCommand, "list the deploys of the ledger"},
 		"backtest": {backtestCommand, "replay the bake over past deploys: what would it have said?"},
@@ -80,8 +80,8 @@ func (a *app) help(args []string) int {
 	if len(args) == 0 {
 		w, code = a.stderr, verdict.NameUsage.ExitCode()
 	}
-	fmt.Fprint(w, "bakegate proves a deploy: the image is the one that was built, its configuration differs only where\n"+
-		"it should, the deploy is marked, and the service behaves no worse than before.\n\nUsage: bakegate COMMAND [flags]\n\n")
+	fmt.Fprint(w, "bakegate proves a deploy: the image is the one that was built, its configuration\n"+
+		"differs only where it should, the deploy is marked, and the service behaves no\nworse than before.\n\nUsage: bakegate COMMAND [flags]\n\n")
 	cs := commands()
 	for _, name := range order {
 		fmt.Fprintf(w, "  %-9s %s\n", name, cs[name].short)

@@ -122,6 +122,9 @@ func (l *loaded) prepare(mode step.Mode, name string) (*session, error) {
 	if err := s.identify(prior); err != nil || s.done != nil {
 		return s, err
 	}
+	if err := s.knowVersion(); err != nil {
+		return nil, err
+	}
 	if err := s.interval(); err != nil {
 		return nil, err
 	}
@@ -138,15 +141,17 @@ func (s *session) selects() error {
 	if s.mode != step.Alone && !has["verify"] && !has["diff"] && !has["bake"] {
 		return usagef("there is nothing to check: the configuration has none of verify, diff and bake")
 	}
-	if has["bake"] && (s.mode != step.Alone || s.name == "bake") {
-		if err := s.versioned(); err != nil {
-			return err
-		}
+	if s.bakes() {
 		if err := s.useSources(); err != nil {
 			return usageError{err}
 		}
 	}
 	return nil
+}
+
+// bakes says whether this command has to do with the bake.
+func (s *session) bakes() bool {
+	return s.file.Bake != nil && (s.mode != step.Alone || s.name == "bake")
 }
 
 // priorReport reads the journal that is there; nil for none.
@@ -159,86 +164,6 @@ func priorReport(out string) (*report.Report, error) {
 		return nil, fmt.Errorf("the journal of an earlier run can't be read: %w (move it away to start afresh)", err)
 	}
 	return r, nil
-}
-
-// identify finds the deploy's id, and whether this run takes up an earlier one of the same deploy.
-func (s *session) identify(prior *report.Report) error {
-	id := s.o.deployID
-	if id == "" {
-		id = s.release.DeployID()
-	}
-	if s.mode == step.Finish {
-		return s.identifyFinish(prior, id)
-	}
-	if s.mode == step.Alone {
-		return s.identifyAlone(prior, id)
-	}
-	s.deployID = s.unsealed(prior, id)
-	if prior != nil && prior.Plan.DeployID == s.deployID {
-		s.earlier = prior
-		return nil
-	}
-	s.lookUp()
-	return nil
-}
-
-// identifyAlone has one stage act for the deploy of that id: mark --seal goes on with what mark wrote down.
-func (s *session) identifyAlone(prior *report.Report, id string) error {
-	s.deployID = id
-	if s.name == "mark" && prior != nil && prior.Plan.DeployID == id {
-		s.earlier = prior
-	}
-	return nil
-}
-
-// unsealed is the id, or id-2, id-3... where the deploy of that name came to its end: a rerun behind it is another deploy.
-func (s *session) unsealed(prior *report.Report, id string) string {
-	for n, try := 2, id; ; n++ {
-		_, f := record.Of(s.here(), try)
-		if f.DeployID == "" && !(prior != nil && prior.Plan.DeployID == try && prior.Sealed()) {
-			return try
-		}
-		try = fmt.Sprintf("%s-%d", id, n)
-	}
-}
-
-// identifyFinish takes up what begin left: its journal, or else the ledger's record.
-func (s *session) identifyFinish(prior *report.Report, id string) error {
-	if prior != nil && prior.Plan.Release.Service == s.release.Service && prior.Plan.Release.Environment == s.release.Environment &&
-		(s.o.deployID == "" || s.o.deployID == prior.Plan.DeployID) {
-		s.deployID, s.earlier = prior.Plan.DeployID, prior
-		if prior.Sealed() {
-			s.done = prior
-		}
-		return nil
-	}
-	s.deployID = s.unsealed(nil, id)
-	if s.lookUp(); s.lost == nil {
-		return fmt.Errorf("there is no begin to finish: %s holds no journal of %s%s%s. Keep the out directory between the two steps "+
-			"(same job, artifact or workspace), or use bakegate run", s.o.out, dash(s.release.Service), where(s.release.Environment), s.ledgerNote())
-	}
-	return nil
-}
-
-func where(environment string) string {
-	if environment == "" {
-		return ""
-	}
-	return " in " + environment
-}
-
-func (s *session) ledgerNote() string {
-	if s.ledger == nil {
-		return ""
-	}
-	return ", and the ledger no started record of deploy " + s.deployID
-}
-
-// lookUp finds the started record of a run of this deploy whose journal is gone.
-func (s *session) lookUp() {
-	if r, f := record.Of(s.here(), s.deployID); r.DeployID != "" && f.DeployID == "" {
-		s.lost = &r
-	}
 }
 
 // interval puts together what is known of when the deploy happened. Flags beat what an earlier process knew, which beats the CI job's

@@ -46,7 +46,7 @@ func (s *session) stages() step.Stages {
 	if len(s.o.command) > 0 {
 		st.Deploy = s.deployCommand
 	}
-	if f.Bake != nil && wants("bake") {
+	if s.bakes() {
 		if behind {
 			st.Bake = s.bake
 		}

@@ -20,11 +20,6 @@ type Options struct {
 	Key httpx.Secret
 }
 
-// Compare is Options.Compare for states that hold no fingerprints.
-func Compare(previous, target Tree, rules Rules, today time.Time) Result {
-	return Options{Rules: rules, Today: today}.Compare(previous, target)
-}
-
 // Compare says how target differs from previous, what of it the rules expect or forbid, and what to think of it.
 //
 // The same trees and options give the same bytes. Nothing in the result holds a secret.

@@ -22,7 +22,7 @@ func TestDeterministic(t *testing.T) {
 	rules := rulesOf("expect **.replicas\nforbid **.image\nexpect Service/**")
 	var first []byte
 	for i := range 20 {
-		r := diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), rules, today)
+		r := diff.Options{Rules: rules, Today: today}.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"))
 		got, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +41,7 @@ func TestDeterministic(t *testing.T) {
 func TestEmptyStateProvesNothing(t *testing.T) {
 	one := diff.Tree{Name: "one", Objects: []diff.Object{{Name: "a", Root: &diff.Node{IsMap: true}}}}
 	for _, c := range []struct{ a, b diff.Tree }{{one, diff.Tree{Name: "none"}}, {diff.Tree{Name: "none"}, one}, {diff.Tree{}, diff.Tree{}}} {
-		if f := diff.Compare(c.a, c.b, diff.Rules{}, today).Findings[0]; f.Outcome != verdict.Unknown {
+		if f := (diff.Options{Today: today}).Compare(c.a, c.b).Findings[0]; f.Outcome != verdict.Unknown {
 			t.Errorf("%s against %s: got %v, want unknown", c.a.Name, c.b.Name, f)
 		}
 	}
@@ -53,7 +53,7 @@ func TestObjectCounts(t *testing.T) {
 	put(t, filepath.Join(root, "p", "b.yaml"), "a: 1\n---\nb: 1")
 	put(t, filepath.Join(root, "t", "a.yaml"), "a: 1")
 	put(t, filepath.Join(root, "t", "b.yaml"), "a: 1")
-	got := diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), diff.Rules{}, today).Objects
+	got := diff.Options{Today: today}.Compare(snapshot(t, root, "p"), snapshot(t, root, "t")).Objects
 	if want := (diff.Counts{Previous: 3, Target: 2, Paired: 2, Missing: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -156,7 +156,7 @@ func BenchmarkCompare(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if r := diff.Compare(p, t, rules, today); len(r.Changes) != c.changes {
+				if r := (diff.Options{Rules: rules, Today: today}).Compare(p, t); len(r.Changes) != c.changes {
 					b.Fatalf("got %d changes, want %d", len(r.Changes), c.changes)
 				}
 			}

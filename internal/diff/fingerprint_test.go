@@ -143,10 +143,10 @@ func TestDocumentInASecret(t *testing.T) {
 	state := func(json string) diff.Tree {
 		return stateOf(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {c.json: '"+json+"'}")
 	}
-	if r := diff.Compare(state(`{"a": 1, "b": 2}`), state(`{"b":2,"a":1}`), diff.Rules{}, today); len(r.Changes) != 0 {
+	if r := (diff.Options{Today: today}).Compare(state(`{"a": 1, "b": 2}`), state(`{"b":2,"a":1}`)); len(r.Changes) != 0 {
 		t.Errorf("got %v, want silence", r.Changes)
 	}
-	r := diff.Compare(state(`{"hunter-Two.77": 1}`), state(`{"hunter-Six.99": 1}`), diff.Rules{}, today)
+	r := diff.Options{Today: today}.Compare(state(`{"hunter-Two.77": 1}`), state(`{"hunter-Six.99": 1}`))
 	if len(r.Changes) != 1 || r.Changes[0].Path != `stringData["c.json"]` {
 		t.Errorf("got %v, want the text to be told", r.Changes)
 	}

@@ -121,7 +121,7 @@ func TestGolden(t *testing.T) {
 			}
 			root, other := unpack(t, a)
 			previous, target := snapshot(t, root, "previous"), snapshot(t, root, "target")
-			got := write(aspect(name, diff.Compare(previous, target, rulesIn(t, other), today)))
+			got := write(aspect(name, diff.Options{Rules: rulesIn(t, other), Today: today}.Compare(previous, target)))
 			if *update {
 				setFile(t, file, a, got)
 				return

@@ -205,12 +205,13 @@ func TestNoSecretLeaks(t *testing.T) {
 			x, y := state("previous", fill(p.file, a), fill(p.text, a)), state("target", fill(p.file, b), fill(p.text, b))
 			none := diff.Tree{Name: "none", Objects: []diff.Object{x.Objects[len(x.Objects)-1]}}
 			bare := state("bare", strings.ReplaceAll(p.file, "$S", ""), map[string]string{".env": "A=1", "a.json": "{}"}[p.file]) // the file is there, the values are not
-			changed := diff.Compare(x, y, rules, today)
+			o := diff.Options{Rules: rules, Today: today}
+			changed := o.Compare(x, y)
 			if !unseen[name] && len(changed.Changes) == 0 {
 				t.Fatal("the secret changed, and no difference was found")
 			}
-			for _, r := range []diff.Result{changed, diff.Compare(x, none, rules, today), diff.Compare(none, y, rules, today),
-				diff.Compare(x, bare, rules, today), diff.Compare(bare, y, rules, today)} {
+			for _, r := range []diff.Result{changed, o.Compare(x, none), o.Compare(none, y),
+				o.Compare(x, bare), o.Compare(bare, y)} {
 				refuse(t, r, a, b)
 			}
 		})
@@ -281,7 +282,7 @@ func TestShown(t *testing.T) {
 		root := t.TempDir()
 		put(t, filepath.Join(root, "p", "v.yaml"), strings.Replace(c.text, "$", c.from, 1))
 		put(t, filepath.Join(root, "t", "v.yaml"), strings.Replace(c.text, "$", c.to, 1))
-		r := diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), diff.Rules{}, today)
+		r := diff.Options{Today: today}.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"))
 		if len(r.Changes) != 1 || r.Changes[0].Secret || !strings.Contains(r.Changes[0].From, c.from) || !strings.Contains(r.Changes[0].To, c.to) {
 			t.Errorf("%s: got %+v, want %s and %s shown", c.text, r.Changes, c.from, c.to)
 		}
@@ -306,7 +307,7 @@ func TestRandomIsHidden(t *testing.T) {
 			tree := func(v string) diff.Tree {
 				return diff.Tree{Name: "x", Objects: []diff.Object{{Name: "f", Root: &diff.Node{IsMap: true, Fields: map[string]*diff.Node{"x": {Type: "string", Value: v}}}}}}
 			}
-			if r := diff.Compare(tree("a"), tree(string(text)), diff.Rules{}, today); !strings.Contains(fmt.Sprint(r), string(text)) {
+			if r := (diff.Options{Today: today}).Compare(tree("a"), tree(string(text))); !strings.Contains(fmt.Sprint(r), string(text)) {
 				hidden++
 			}
 		}

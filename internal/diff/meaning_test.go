@@ -98,7 +98,7 @@ func TestBeyondIsDeterministic(t *testing.T) {
 	}
 	first := ""
 	for range 8 {
-		got := fmt.Sprintf("%+v", Compare(a, b, Rules{}, time.Time{}).Findings)
+		got := fmt.Sprintf("%+v", Options{}.Compare(a, b).Findings)
 		if first == "" {
 			first = got
 		}
@@ -122,7 +122,7 @@ func TestLeaksShowNoSecret(t *testing.T) {
 	}
 	a := file("password", "staging", "url", "postgres://app:staging7x1@db.staging/x", "token", "zq81xk-staging", "other", "see staging7x1", "plain", "x-staging", "kept", "y-staging")
 	b := file("password", "hunter77", "url", "postgres://app:blorp9x2@db.prod/x", "token", "ab12cd-prod", "other", "see staging7x1", "plain", "x-prod", "kept", "y-staging")
-	r := Compare(a, b, Rules{PreviousNames: []string{"zq81xk"}}, time.Time{})
+	r := Options{Rules: Rules{PreviousNames: []string{"zq81xk"}}}.Compare(a, b)
 	text := fmt.Sprintf("%+v", r.Findings)
 	for _, secret := range []string{"hunter77", "blorp", "ab12cd"} {
 		if strings.Contains(text, secret) {

@@ -108,7 +108,7 @@ func TestEveryChangeIsTold(t *testing.T) {
 			if nothing(m.where) {
 				continue
 			}
-			told := len(diff.Compare(tree, m.tree, diff.Rules{}, today).Changes) > 0
+			told := len(diff.Options{Today: today}.Compare(tree, m.tree).Changes) > 0
 			switch {
 			case strings.HasSuffix(m.where, " gone"):
 				gone++

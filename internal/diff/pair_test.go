@@ -33,7 +33,7 @@ func TestPairs(t *testing.T) {
 		put(t, filepath.Join(root, dir, dir+".env"), "A=1")
 	}
 	var got []string
-	for _, p := range diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), diff.Rules{}, today).Pairs {
+	for _, p := range (diff.Options{Today: today}).Compare(snapshot(t, root, "p"), snapshot(t, root, "t")).Pairs {
 		got = append(got, fmt.Sprintf("%s -> %s: %s %v", p.Previous, p.Target, p.Reason, p.Confidence))
 	}
 	golden(t, "testdata/pairs.golden", strings.Join(got, "\n")+"\n")
@@ -66,7 +66,7 @@ stringData: {a: y}
 ---
 steps: [{name: b}, {name: a}]
 `)
-	r := diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), rulesOf("expect **.other"), today)
+	r := diff.Options{Rules: rulesOf("expect **.other"), Today: today}.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"))
 	r.Findings = nil
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -3,7 +3,6 @@ package diff
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 func scalarNode(v string) *Node { return &Node{Type: "string", Value: v} }
@@ -98,7 +97,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		o := &Object{Kind: "X", Name: "x", Root: doc}
-		r := Compare(Tree{Objects: []Object{*o}}, Tree{Objects: []Object{*o}}, Rules{Checks: []Check{{Name: "x", Expr: source, Reason: "x"}}}, time.Time{})
+		r := Options{Rules: Rules{Checks: []Check{{Name: "x", Expr: source, Reason: "x"}}}}.Compare(Tree{Objects: []Object{*o}}, Tree{Objects: []Object{*o}})
 		for _, finding := range r.Findings {
 			for _, e := range finding.Evidence {
 				if strings.Contains(e.Got+e.What, "hunter-2") && !strings.Contains(source, "hunter-2") {
@@ -165,7 +164,7 @@ func TestCheckBudget(t *testing.T) {
 		objects = append(objects, Object{Kind: "X", Name: strings.Repeat("x", i+1), Root: &Node{IsMap: true, Fields: map[string]*Node{"a": items}}})
 	}
 	tree := Tree{Name: "x", Objects: objects}
-	r := Compare(tree, tree, Rules{Checks: []Check{{Name: "x", Expr: "target.a.all(x, target.a.all(y, target.a.exists(z, z == x && z == y)))", Reason: "x"}}}, time.Time{})
+	r := Options{Rules: Rules{Checks: []Check{{Name: "x", Expr: "target.a.all(x, target.a.all(y, target.a.exists(z, z == x && z == y)))", Reason: "x"}}}}.Compare(tree, tree)
 	last := r.Findings[0]
 	if last.Check != "diff/check" || last.Outcome.String() != "unknown" || !strings.Contains(last.Evidence[15].Got, "cost too much") {
 		t.Errorf("got %+v", last)

@@ -43,7 +43,7 @@ func TestShuffledDocuments(t *testing.T) {
 		root := t.TempDir()
 		put(t, filepath.Join(root, "p", "a.yaml"), a)
 		put(t, filepath.Join(root, "t", "a.yaml"), b)
-		r := diff.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"), rules, today)
+		r := diff.Options{Rules: rules, Today: today}.Compare(snapshot(t, root, "p"), snapshot(t, root, "t"))
 		for j := range r.Changes {
 			r.Changes[j].FromAt, r.Changes[j].ToAt = diff.Position{}, diff.Position{}
 		}

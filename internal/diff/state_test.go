@@ -133,7 +133,7 @@ func TestStateSecrets(t *testing.T) {
 			put(t, filepath.Join(root, "b", p.file), fill(p.text, y))
 			a, b := snapshot(t, root, "a"), snapshot(t, root, "b")
 			state, _ := kept(t, a, stateKey)
-			direct := len(diff.Compare(a, b, diff.Rules{}, today).Changes)
+			direct := len(diff.Options{Today: today}.Compare(a, b).Changes)
 			if r := (diff.Options{Today: today, Key: stateKey}).Compare(state, b); direct > 0 && len(r.Changes) == 0 {
 				t.Errorf("a change is not told")
 			}

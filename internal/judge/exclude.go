@@ -117,7 +117,7 @@ func (w *watched) concludeAlone(d *Deploy, a asked) (reason string, needed float
 	}
 	for _, s := range w.streams {
 		if reason, needed = s.conclude(a); reason != "" {
-			return reason, needed, s.tell(w.spec.Name, s.stretchSince(0)) + ": " + a.because(reason, needed)
+			return reason, needed, s.tell(&w.spec.Spec, s.stretchSince(0)) + ": " + a.because(reason, needed, s.unit())
 		}
 	}
 	if w.level != nil && w.level.weigh(d.load()) > 0 {
@@ -127,9 +127,9 @@ func (w *watched) concludeAlone(d *Deploy, a asked) (reason string, needed float
 }
 
 // because says why something does not pass.
-func (a asked) because(reason string, needed float64) string {
+func (a asked) because(reason string, needed float64, unit string) string {
 	if reason == LowTraffic && needed >= 1 {
-		return fmt.Sprintf("too little to exclude harm, needs about %s more", about(needed))
+		return fmt.Sprintf("too little to exclude harm, needs about %s more %s", about(needed), unit)
 	}
 	if reason == LowTraffic {
 		return "too little to exclude harm"

@@ -49,13 +49,13 @@ func (s *State) subject(t *test, c sums) string {
 	case ruleSlow:
 		return fmt.Sprintf("%s above %s for %s of requests", s.spec.Name, t.Text, p)
 	case ruleScale:
-		return fmt.Sprintf("%s above %s for %s of requests", s.spec.Name, plain(t.Bound), p)
+		return fmt.Sprintf("%s above %s for %s of requests", s.spec.Name, s.spec.Unit.Text(t.Bound), p)
 	case ruleShare:
 		word := "above"
 		if t.Below {
 			word = "below"
 		}
-		return fmt.Sprintf("%s %s %s for %s of the time", s.spec.Name, word, plain(t.Bound), p)
+		return fmt.Sprintf("%s %s %s for %s of the time", s.spec.Name, word, s.spec.Unit.Text(t.Bound), p)
 	}
 	return s.spec.Name + " " + p
 }
@@ -100,7 +100,7 @@ func (s *State) gaugeCompared(j *Judgement, t *test, c sums) string {
 	if t.Compared {
 		what = "the usual before the deploy"
 	}
-	return fmt.Sprintf("%s (%s; mean %s)", s.subject(t, c), what, plain(j.After.Value))
+	return fmt.Sprintf("%s (%s; mean %s)", s.subject(t, c), what, s.spec.Unit.Text(j.After.Value))
 }
 
 func (s *State) tellFail(j *Judgement, v verdict) {

@@ -19,6 +19,7 @@ const (
 type Spec struct {
 	Name    string        `json:"name"`
 	Kind    Kind          `json:"kind"`
+	Unit    Unit          `json:"unit,omitempty"`
 	Limits  []Limit       `json:"limits,omitempty"`
 	Compare bool          `json:"compare,omitempty"` // no worse than before the deploy
 	Alpha   float64       `json:"alpha"`             // this metric's share of the chance of a false rollback, all looks together
@@ -81,6 +82,7 @@ const (
 type Judgement struct {
 	Metric    string    `json:"metric"`
 	Kind      Kind      `json:"kind,omitempty"`
+	Unit      Unit      `json:"unit,omitempty"`
 	Status    Status    `json:"status"`
 	Reason    string    `json:"reason,omitempty"`
 	Sentence  string    `json:"sentence"` // one sentence: the rates, the difference, its interval, the evidence, the onset

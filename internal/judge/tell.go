@@ -20,7 +20,7 @@ func (w *watched) tell(x weighed, evidence float64) string {
 	}
 	st := x.stream.stretchSince(max(0, x.onset))
 	x.stream.adjust(&st)
-	text := x.stream.tell(w.spec.Name, st)
+	text := x.stream.tell(&w.spec.Spec, st)
 	if x.onset < 0 || evidence < 2 {
 		return text
 	}
@@ -28,7 +28,8 @@ func (w *watched) tell(x weighed, evidence float64) string {
 }
 
 // tell says what was counted, beside what was expected: by the time before, the control and how earlier deploys warmed up.
-func (s *stream) tell(name string, st stretch) string {
+func (s *stream) tell(spec *Spec, st stretch) string {
+	name := spec.Name
 	n, mu := math.Max(st.n, 1e-9), st.mu
 	if st.mu > 0 && st.cmu > 0 { // moved with the control
 		mu *= s.effects(st)[0].mean
@@ -40,7 +41,7 @@ func (s *stream) tell(name string, st stretch) string {
 	case countEvents:
 		return fmt.Sprintf("%s in %s of requests, expected %s", name, percent(min(1, got)), percent(min(1, want)))
 	case countSlow:
-		return fmt.Sprintf("%s above %s for %s of requests, expected %s", name, plain(s.Bound), percent(min(1, got)), percent(min(1, want)))
+		return fmt.Sprintf("%s above %s for %s of requests, expected %s", name, spec.Unit.Text(s.Bound), percent(min(1, got)), percent(min(1, want)))
 	}
 	return fmt.Sprintf("%s %s (%s of %s), expected %s", name, percent(min(1, got)), count(st.y), count(st.n), percent(min(1, want)))
 }

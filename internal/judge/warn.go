@@ -74,11 +74,11 @@ func (s *State) coarseNotes() (w []string) {
 	}
 	for _, t := range s.tests {
 		if lo, hi, between := s.lastStraddled(t.Bound); !t.Compared && between {
-			end := plain(hi)
+			end := s.spec.Unit.Text(hi)
 			if math.IsInf(hi, 1) {
 				end = "infinity"
 			}
-			w = append(w, fmt.Sprintf("the limit %s is no bucket bound: only what is above %s counts against the release, and what lies between %s and %s is split by proportion before it passes", t.Text, end, plain(lo), end))
+			w = append(w, fmt.Sprintf("the limit %s is no bucket bound: only what is above %s counts against the release, and what lies between %s and %s is split by proportion before it passes", t.Text, end, s.spec.Unit.Text(lo), end))
 		}
 	}
 	return w

@@ -30,7 +30,7 @@ func (l *Live) Entry(e record.Entry) {
 		return
 	}
 	var b strings.Builder
-	paragraph(&b, fmt.Sprintf("%s %-9s ", e.T.UTC().Format("15:04:05"), stage), text)
+	Paragraph(&b, fmt.Sprintf("%s %-9s ", e.T.UTC().Format("15:04:05"), stage), text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, _ = io.WriteString(l.w, b.String())
@@ -73,7 +73,11 @@ func plan(data []byte) (string, string) {
 	if p.Release.Environment != "" {
 		what += " to " + p.Release.Environment
 	}
-	return "plan", fmt.Sprintf("%s: %s (deploy %s)", strings.TrimSpace(what), strings.Join(p.Stages, ", "), p.DeployID)
+	what = strings.TrimSpace(what)
+	if len(p.Stages) > 0 { // begin may have none before the deploy
+		what += ": " + strings.Join(p.Stages, ", ")
+	}
+	return "plan", fmt.Sprintf("%s (deploy %s)", what, p.DeployID)
 }
 
 func finding(data []byte) (string, string) {

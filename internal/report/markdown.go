@@ -156,7 +156,10 @@ func (r *Report) chart(b *strings.Builder, metric string) {
 	b.WriteString("```mermaid\nxychart-beta\n")
 	fmt.Fprintf(b, "  title \"%s %s\"\n", mermaidText(metric), title)
 	fmt.Fprintf(b, "  x-axis \"minutes\" 0 --> %.3g\n", span.Minutes())
-	fmt.Fprintf(b, "  y-axis \"%s\"\n", unit)
+	if j.Unit != "" {
+		unit += ", " + string(j.Unit)
+	}
+	fmt.Fprintf(b, "  y-axis \"%s\"\n", mermaidText(unit))
 	fmt.Fprintf(b, "  line [%s]\n", numbers(ys))
 	if known {
 		fmt.Fprintf(b, "  line [%s]\n", numbers(slices.Repeat([]float64{was}, len(ys))))

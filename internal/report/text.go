@@ -27,7 +27,7 @@ func (r *Report) Text(w io.Writer, out string) error {
 	fmt.Fprintln(&b, strings.Repeat("-", width))
 	head := strings.ToUpper(string(v.Name))
 	fmt.Fprintf(&b, "%s  %s  (exit %d%s)\n", head, v.Reason, v.Exit, mappedNote(v.Verdict))
-	paragraph(&b, "", v.Summary)
+	Paragraph(&b, "", v.Summary)
 	r.why(&b)
 	r.causes(&b)
 	r.next(&b)
@@ -53,12 +53,12 @@ func (r *Report) why(b *strings.Builder) {
 	fmt.Fprintln(b, "\nWhy")
 	named := map[string]bool{"": true} // a page is named once
 	for _, f := range r.told() {
-		paragraph(b, fmt.Sprintf("  %-8s%-*s ", outcomeWord[f.Outcome], checkWidth, checkLabel(f)), f.Summary)
+		Paragraph(b, fmt.Sprintf("  %-8s%-*s ", outcomeWord[f.Outcome], checkWidth, checkLabel(f)), f.Summary)
 		if f.Outcome >= verdict.Note {
 			r.evidence(b, f)
 		}
 		if page := page(f); !named[page] {
-			paragraph(b, "            see ", page)
+			Paragraph(b, "            see ", page)
 			named[page] = true
 		}
 	}
@@ -107,10 +107,10 @@ func (r *Report) evidence(b *strings.Builder, f verdict.Finding) {
 			fmt.Fprintf(b, "            and %d more in the journal\n", len(f.Evidence)-i)
 			break
 		}
-		paragraph(b, "            ", evidenceLine(f.Check, e))
+		Paragraph(b, "            ", evidenceLine(f.Check, e))
 	}
 	if f.Hint != "" {
-		paragraph(b, "            -> ", f.Hint)
+		Paragraph(b, "            -> ", f.Hint)
 	}
 }
 
@@ -149,7 +149,7 @@ func (r *Report) causes(b *strings.Builder) {
 	}
 	fmt.Fprintln(b, "\nCandidate causes, the likeliest first")
 	for i, c := range cs {
-		paragraph(b, fmt.Sprintf("  %d. ", i+1), c.String())
+		Paragraph(b, fmt.Sprintf("  %d. ", i+1), c.String())
 	}
 }
 
@@ -175,7 +175,7 @@ func (r *Report) failed(metric string) bool {
 func (r *Report) next(b *strings.Builder) {
 	fmt.Fprintln(b, "\nNext")
 	for _, s := range r.Next() {
-		paragraph(b, "  - ", s)
+		Paragraph(b, "  - ", s)
 	}
 }
 
@@ -251,8 +251,8 @@ func worstFirst(fs []verdict.Finding) []verdict.Finding {
 	return out
 }
 
-// paragraph writes text behind a prefix, wrapped at width, later lines indented to the prefix's length.
-func paragraph(b *strings.Builder, prefix, text string) {
+// Paragraph writes text behind a prefix, wrapped at width, later lines indented to the prefix's length.
+func Paragraph(b *strings.Builder, prefix, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
 	line, empty := prefix, true
 	for _, word := range strings.Fields(text) {

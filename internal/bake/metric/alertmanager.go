@@ -31,13 +31,7 @@ type alertmanager struct {
 	client *httpx.Client
 }
 
-func buildAlertmanager(decode func(any) error) (Source, error) {
-	var o AlertmanagerOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newAlertmanager(o)
-}
+var buildAlertmanager = built(AlertmanagerOptions{}, newAlertmanager)
 
 func newAlertmanager(o AlertmanagerOptions) (*alertmanager, error) {
 	c, err := login{o.Token, o.Username, o.Password}.client(o.Remote)

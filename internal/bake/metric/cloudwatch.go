@@ -37,13 +37,7 @@ type cloudWatch struct {
 	client  *httpx.Client
 }
 
-func buildCloudWatch(decode func(any) error) (Source, error) {
-	o := CloudWatchOptions{Period: time.Minute, Delay: time.Minute}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newCloudWatch(o)
-}
+var buildCloudWatch = built(CloudWatchOptions{Period: time.Minute, Delay: time.Minute}, newCloudWatch)
 
 func newCloudWatch(o CloudWatchOptions) (*cloudWatch, error) {
 	seconds := int64(o.Period / time.Second)

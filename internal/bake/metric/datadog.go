@@ -29,13 +29,7 @@ type datadog struct {
 	delay time.Duration
 }
 
-func buildDatadog(decode func(any) error) (Source, error) {
-	o := DatadogOptions{Delay: 30 * time.Second}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newDatadog(o)
-}
+var buildDatadog = built(DatadogOptions{Delay: 30 * time.Second}, newDatadog)
 
 func newDatadog(o DatadogOptions) (*datadog, error) {
 	if o.Delay < 0 || o.Delay > 10*time.Minute {

@@ -44,13 +44,7 @@ const (
 	gatePath   = "/api/v2/deployments/gates/evaluation"
 )
 
-func buildDatadogGate(decode func(any) error) (Source, error) {
-	var o DatadogAccount
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newDatadogGate(o)
-}
+var buildDatadogGate = built(DatadogAccount{}, newDatadogGate)
 
 func newDatadogGate(o DatadogAccount) (*datadogGate, error) {
 	api, err := o.connect()

@@ -19,13 +19,7 @@ type datadogMonitors struct {
 	*datadogAPI
 }
 
-func buildDatadogMonitors(decode func(any) error) (Source, error) {
-	var o DatadogAccount
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newDatadogMonitors(o)
-}
+var buildDatadogMonitors = built(DatadogAccount{}, newDatadogMonitors)
 
 func newDatadogMonitors(o DatadogAccount) (*datadogMonitors, error) {
 	api, err := o.connect()

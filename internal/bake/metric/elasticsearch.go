@@ -45,13 +45,7 @@ type elasticsearch struct {
 	mapped  sync.Map  // index and field: they are known to be there
 }
 
-func buildElasticsearch(decode func(any) error) (Source, error) {
-	o := ElasticsearchOptions{TimeField: "@timestamp", Delay: time.Minute}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newElasticsearch(o)
-}
+var buildElasticsearch = built(ElasticsearchOptions{TimeField: "@timestamp", Delay: time.Minute}, newElasticsearch)
 
 func newElasticsearch(o ElasticsearchOptions) (*elasticsearch, error) {
 	e := &elasticsearch{options: o}
@@ -114,7 +108,10 @@ func (o ElasticsearchOptions) bounds() (out []float64, err error) {
 }
 
 // Traits implements Source.
-func (e *elasticsearch) Traits() Traits { return Traits{History: true, Zeros: true} }
+func (e *elasticsearch) Traits() Traits { return Traits{History: true} }
+
+// Zeros implements Counting: all intervals are asked for.
+func (e *elasticsearch) Zeros(Query) bool { return true }
 
 // Check implements Source.
 func (e *elasticsearch) Check(q Query) error {

@@ -38,13 +38,7 @@ type execSource struct {
 	memory  memory
 }
 
-func buildExec(decode func(any) error) (Source, error) {
-	o := ExecOptions{Timeout: execTimeout}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newExec(o)
-}
+var buildExec = built(ExecOptions{Timeout: execTimeout}, newExec)
 
 func newExec(o ExecOptions) (*execSource, error) {
 	switch {

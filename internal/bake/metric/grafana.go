@@ -35,13 +35,7 @@ type grafana struct {
 	options GrafanaOptions
 }
 
-func buildGrafana(decode func(any) error) (Source, error) {
-	o := GrafanaOptions{Type: "prometheus"}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newGrafana(o)
-}
+var buildGrafana = built(GrafanaOptions{Type: "prometheus"}, newGrafana)
 
 func newGrafana(o GrafanaOptions) (*grafana, error) {
 	switch {

@@ -29,13 +29,7 @@ type grafanaAlerts struct {
 	client *httpx.Client
 }
 
-func buildGrafanaAlerts(decode func(any) error) (Source, error) {
-	var o GrafanaAlertsOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newGrafanaAlerts(o)
-}
+var buildGrafanaAlerts = built(GrafanaAlertsOptions{}, newGrafanaAlerts)
 
 func newGrafanaAlerts(o GrafanaAlertsOptions) (*grafanaAlerts, error) {
 	c, err := grafanaClient(o.Remote, o.Token, o.Org)

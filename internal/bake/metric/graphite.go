@@ -33,13 +33,7 @@ type graphite struct {
 	counts bool
 }
 
-func buildGraphite(decode func(any) error) (Source, error) {
-	var o GraphiteOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newGraphite(o)
-}
+var buildGraphite = built(GraphiteOptions{}, newGraphite)
 
 func newGraphite(o GraphiteOptions) (*graphite, error) {
 	c, err := login{o.Token, o.Username, o.Password}.client(o.Remote)

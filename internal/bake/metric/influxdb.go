@@ -34,13 +34,7 @@ type influxDB struct {
 	options InfluxDBOptions
 }
 
-func buildInfluxDB(decode func(any) error) (Source, error) {
-	var o InfluxDBOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newInfluxDB(o)
-}
+var buildInfluxDB = built(InfluxDBOptions{}, newInfluxDB)
 
 func newInfluxDB(o InfluxDBOptions) (*influxDB, error) {
 	switch {

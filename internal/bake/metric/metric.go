@@ -79,6 +79,18 @@ type Background interface {
 	Start(ctx context.Context) (stop func())
 }
 
+// Apart is a source without history that can be asked beside what it watches.
+type Apart interface {
+	// Apart gives a source that has seen nothing, and of which this one learns nothing; nil where there can be none.
+	Apart() Source
+}
+
+// Counting is a source that counts by intervals itself.
+type Counting interface {
+	// Zeros reports whether it says 0 where it counted nothing for a query: an answer to bad without a failure is no empty one.
+	Zeros(q Query) bool
+}
+
 // Traits is what the bake must know of a backend.
 type Traits struct {
 	// History is false for a source that only knows what it saw itself (scrape, probe): there is no "before" unless it sampled before.
@@ -89,9 +101,6 @@ type Traits struct {
 	Labels bool
 	// Scrapes is how often the backend scrapes, where the configuration says so; 0: it is not known.
 	Scrapes time.Duration
-	// Zeros is true for a source that counts by intervals and says 0 where it counted nothing: an answer to bad without a failure is no
-	// empty one.
-	Zeros bool
 	// Boolean is true for a source that says 1 or 0 and has nothing else.
 	Boolean bool
 }
@@ -137,6 +146,30 @@ type Wants interface{ Use(Env) error }
 
 // Build makes a source from its options. decode fills the source's own options struct strictly; no I/O happens here.
 type Build func(decode func(options any) error) (Source, error)
+
+// apart makes a source again out of its options.
+func apart[O any, S Source](options O, make_ func(O) (S, error)) Source {
+	s, err := make_(options)
+	if err != nil { // of options that were good before: a file is gone
+		return nil
+	}
+	return s
+}
+
+// built is the Build of a source whose options have these defaults, and which looks at them when it is made.
+func built[O any, S Source](defaults O, make_ func(O) (S, error)) Build {
+	return func(decode func(any) error) (Source, error) {
+		o := defaults
+		if err := decode(&o); err != nil {
+			return nil, err
+		}
+		s, err := make_(o)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
 
 // Sources are the backends by the name of their block.
 var Sources = map[string]Build{

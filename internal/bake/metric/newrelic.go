@@ -44,13 +44,7 @@ type newRelic struct {
 	interval time.Duration
 }
 
-func buildNewRelic(decode func(any) error) (Source, error) {
-	var o NewRelicOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newNewRelic(o)
-}
+var buildNewRelic = built(NewRelicOptions{}, newNewRelic)
 
 func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 	host, known := newRelicHosts[cmp.Or(o.Region, "us")]
@@ -79,6 +73,15 @@ func newNewRelic(o NewRelicOptions) (*newRelic, error) {
 
 // Traits implements Source.
 func (n *newRelic) Traits() Traits { return Traits{History: true, Labels: true} }
+
+// Zeros implements Counting: a count of nothing is 0, a sum of nothing is null, and with FACET there is no row.
+func (n *newRelic) Zeros(q Query) bool {
+	tokens, err := scanNRQL(q.Text)
+	if err != nil || q.Kind != Counter || hasWord(tokens, "facet") {
+		return false
+	}
+	return !slices.ContainsFunc(selected(tokens), func(t nrqlToken) bool { return t.kind == 'w' && strings.EqualFold(t.text, "sum") })
+}
 
 // Check implements Source.
 func (n *newRelic) Check(q Query) error {

@@ -34,6 +34,27 @@ func reply(t *testing.T, name string) string {
 	return string(b)
 }
 
+// Where New Relic says 0 for what it did not count, an empty answer needs no explanation.
+func TestNewRelicZeros(t *testing.T) {
+	n := newRelicAt(t, nil)
+	for text, want := range map[string]bool{
+		"SELECT count(*) FROM Transaction WHERE error IS true":                          true,
+		"SELECT filter(count(*), WHERE error IS true) FROM Transaction":                 true,
+		"SELECT count(*) FROM Transaction WHERE error IS true FACET host":               false,
+		"SELECT sum(failed) FROM Metric":                                                false,
+		"SELECT filter(sum(failed), WHERE host = 'a') FROM Metric":                      false,
+		"SELECT count(*) FROM Transaction WHERE name = 'sum(x)' AND facet2 = ' FACET '": true,
+		"SELECT count(* FROM Transaction":                                               false,
+	} {
+		if got := n.Zeros(Query{Kind: Counter, Text: text}); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+	if n.Zeros(Query{Kind: Gauge, Text: "SELECT count(*) FROM Transaction"}) {
+		t.Error("a gauge counts nothing")
+	}
+}
+
 // A history is asked for in parts that fit together, each of them of whole intervals.
 func TestNewRelicAsks(t *testing.T) {
 	var asked []string

@@ -31,13 +31,7 @@ type probes struct {
 	network witnesses
 }
 
-func buildProbe(decode func(any) error) (Source, error) {
-	var o ProbeOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newProbes(o)
-}
+var buildProbe = built(ProbeOptions{}, newProbes)
 
 func newProbes(o ProbeOptions) (*probes, error) {
 	o = o.settled()

@@ -66,13 +66,7 @@ type prometheus struct {
 	options   PrometheusOptions
 }
 
-func buildPrometheus(decode func(any) error) (Source, error) {
-	var o PrometheusOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newPrometheus(o)
-}
+var buildPrometheus = built(PrometheusOptions{}, newPrometheus)
 
 func newPrometheus(o PrometheusOptions) (*prometheus, error) {
 	if o.Lookback < 0 || o.ScrapeInterval != nil && *o.ScrapeInterval <= 0 || o.Delay != nil && *o.Delay < 0 {

@@ -22,7 +22,7 @@ import (
 
 func prometheusAt(t *testing.T, url string) *prometheus {
 	t.Helper()
-	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: url, Timeout: 5 * time.Second}, ScrapeInterval: new(time.Second)})
+	p, err := newPrometheus(PrometheusOptions{Remote: httpx.Remote{URL: url, Timeout: 30 * time.Second}, ScrapeInterval: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ const (
 
 // scrape samples metrics pages itself: one, or those of several processes. It knows what it saw: there is no history.
 type scrape struct {
-	place place
+	options ScrapeOptions
+	place   place
 
 	mu      sync.Mutex
 	watched map[string]*watch // by the kind and text of the query, variables bound
@@ -52,6 +53,9 @@ type scraped struct {
 
 // Traits implements Source.
 func (s *scrape) Traits() Traits { return Traits{Labels: true} }
+
+// Apart implements Apart.
+func (s *scrape) Apart() Source { return apart(s.options, newScrape) }
 
 // Check implements Source.
 func (s *scrape) Check(q Query) error {

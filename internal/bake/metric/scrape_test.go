@@ -20,7 +20,7 @@ import (
 
 func scrapeOf(t *testing.T, url string) *scrape {
 	t.Helper()
-	s, err := newScrape(ScrapeOptions{Remote: httpx.Remote{URL: url, Timeout: 2 * time.Second}})
+	s, err := newScrape(ScrapeOptions{Remote: httpx.Remote{URL: url, Timeout: 30 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}

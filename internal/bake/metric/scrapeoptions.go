@@ -22,16 +22,10 @@ type ScrapeOptions struct {
 // maxTargets is how many processes are scraped.
 const maxTargets = 50
 
-func buildScrape(decode func(any) error) (Source, error) {
-	var o ScrapeOptions
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newScrape(o)
-}
+var buildScrape = built(ScrapeOptions{}, newScrape)
 
 func newScrape(o ScrapeOptions) (*scrape, error) {
-	s := &scrape{watched: map[string]*watch{}}
+	s := &scrape{options: o, watched: map[string]*watch{}}
 	var err error
 	switch {
 	case len(o.URLs) > 0 && (o.URL != "" || o.DNS != ""):

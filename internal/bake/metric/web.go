@@ -44,13 +44,7 @@ type web struct {
 	programs map[string]cel.Program // by their text
 }
 
-func buildWeb(decode func(any) error) (Source, error) {
-	o := WebOptions{Method: http.MethodGet, Times: "unix"}
-	if err := decode(&o); err != nil {
-		return nil, err
-	}
-	return newWeb(o)
-}
+var buildWeb = built(WebOptions{Method: http.MethodGet, Times: "unix"}, newWeb)
 
 func newWeb(o WebOptions) (*web, error) {
 	w := &web{options: o, programs: map[string]cel.Program{}}
@@ -104,6 +98,9 @@ func uses(name string) func(string) bool {
 
 // Traits implements Source.
 func (w *web) Traits() Traits { return Traits{History: w.history} }
+
+// Apart implements Apart.
+func (w *web) Apart() Source { return apart(w.options, newWeb) }
 
 // Check implements Source.
 func (w *web) Check(q Query) error {

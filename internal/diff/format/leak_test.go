@@ -40,7 +40,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		a, b := read("hunter-Two.77"), read("hunter-Six.99")
 		rules := diff.Rules{Forbid: []diff.Forbid{{Path: "**", Reason: "no"}}, Expect: []diff.Expect{{Path: "nothing", Reason: "x"}}}
 		for i, states := range [][2]diff.Tree{{a, b}, {a, other}, {other, b}} {
-			r := diff.Compare(states[0], states[1], rules, time.Now())
+			r := diff.Options{Rules: rules, Today: time.Now()}.Compare(states[0], states[1])
 			js, err := json.Marshal(r)
 			if err != nil {
 				t.Fatal(err)

@@ -149,7 +149,7 @@ stringData: {password: hunter2}
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := diff.Compare(live, declared, diff.Rules{}, day)
+	r := diff.Options{Today: day}.Compare(live, declared)
 	for _, ch := range r.Changes {
 		if ch.Path != "spec.replicas" {
 			t.Errorf("got %s: %s, want the replicas alone", ch.Where(), ch.What())

@@ -320,7 +320,7 @@ func TestImage(t *testing.T) {
 	if len(before.Skipped) != 1 || !strings.Contains(before.Skipped[0], createdLabel) {
 		t.Errorf("got %v, want that the label is told", before.Skipped)
 	}
-	res := diff.Compare(before, after, diff.Rules{}, day)
+	res := diff.Options{Today: day}.Compare(before, after)
 	var got []string
 	for _, c := range res.Changes {
 		got = append(got, string(c.Class)+" "+c.Path+": "+c.What())
@@ -335,7 +335,7 @@ extra volumes: extra, is a mapping with 1 value`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
-	if r := diff.Compare(before, before, diff.Rules{}, day); len(r.Changes) > 0 {
+	if r := (diff.Options{Today: day}).Compare(before, before); len(r.Changes) > 0 {
 		t.Errorf("it differs from itself: %v", r.Changes)
 	}
 }

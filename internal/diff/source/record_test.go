@@ -42,7 +42,7 @@ func TestRecord(t *testing.T) {
 		if err != nil || asked != want || got.Name != "record of the deploy of 2026-11-20 (v2.3.0)" || got.Objects[0].File != "d/a.yaml" {
 			t.Errorf("%s: got %+v (%v), asked for %q", environment, got, err, asked)
 		}
-		if r := diff.Compare(got, tree, diff.Rules{}, day); len(r.Changes) > 0 {
+		if r := (diff.Options{Today: day}).Compare(got, tree); len(r.Changes) > 0 {
 			t.Errorf("%s: got %v, want no difference", environment, r.Changes)
 		}
 	}

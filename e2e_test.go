@@ -269,7 +269,7 @@ func (e *e2e) waitServing() {
 // observed is how much of the window was judged.
 func observed(r *report.Report) time.Duration {
 	var d time.Duration
-	for _, s := range r.Samples["errors"] {
+	for _, s := range r.Samples["errors"].Samples() {
 		d += s.To.Sub(s.From)
 	}
 	return d
@@ -335,7 +335,7 @@ bake:
 	exit, r := e.run("--deploy-started", now, "--deploy-finished", now)
 	e.want(0, "pass", exit, r)
 	total := 0.0
-	for _, s := range r.Samples["errors"] {
+	for _, s := range r.Samples["errors"].Samples() {
 		total += s.Total
 	}
 	if d := observed(r); d < window-2*time.Second || total < 100*d.Seconds()-150 || total > 100*d.Seconds()+150 {

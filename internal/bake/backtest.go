@@ -280,7 +280,7 @@ func (f *feed) take(got []metric.Series, of map[string]*history, to time.Time) {
 	}
 	for _, h := range f.metrics {
 		h.samples = append(h.samples, h.counts.add(series[h], f.at, to).samples...)
-		h.split.add(series[h], f.at, to, slices.Clone, func(*group, []judge.Sample) {})
+		h.split.add(series[h], f.at, to, slices.Clone, h.split.keep)
 	}
 	f.chunks.got(points)
 	f.at = to

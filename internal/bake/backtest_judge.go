@@ -86,7 +86,7 @@ func (h *history) untold(out *Replayed, i int) {
 
 // decided has all metrics judged together, and says when that was decided.
 func (t *trial) decided() (judge.Verdict, time.Time) {
-	d := newDeploy(t.spec, t.before)
+	d := newDeploy(t.spec, slices.Values(t.before))
 	j := joint{judge: d, metrics: make([]together, len(t.after))}
 	for i := range t.after {
 		j.metrics[i].own.samples = t.after[i]
@@ -150,8 +150,8 @@ func (r *replay) before(p Past, h *history, samples []judge.Sample) []judge.Samp
 	if h.back() > 0 {
 		b.shift = p.Started.Add(-o.Baseline.Gap).Sub(to)
 	}
-	b.samples = leaveOut(between(samples, from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...))
-	return b.moved(nil)
+	b.keep(nil, leaveOut(between(samples, from, to), append(slices.Clone(o.Baseline.Exclude), r.others(p)...)))
+	return b.moved(nil).Samples()
 }
 
 // others are the deploys around this one, which are no baseline.

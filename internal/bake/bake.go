@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -291,7 +292,7 @@ func (b *bake) newWatch(m Metric, s *source, gs *groups) *watch {
 		}
 	}
 	if s.history {
-		w.resume(b.Resume.Samples[m.Name])
+		w.resume(b.Resume.Samples[m.Name].Samples())
 	}
 	w.cursor = w.known.Add(-(primeSpan + s.step - 1) / s.step * s.step)
 	return w
@@ -315,7 +316,7 @@ func (w *watch) resume(samples []judge.Sample) {
 	}
 }
 
-func (b *bake) deployJudge() func(judge.DeploySpec, []judge.History) deployJudge {
+func (b *bake) deployJudge() func(judge.DeploySpec, iter.Seq[judge.History]) deployJudge {
 	if b.newDeploy != nil {
 		return b.newDeploy
 	}

@@ -3,8 +3,8 @@ package bake
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -209,13 +209,13 @@ func TestResume(t *testing.T) {
 		m := errorsMetric()
 		m.Compare = "before"
 		p := plan(src, js, m)
-		kept := Resume{Samples: map[string][]judge.Sample{}, Baseline: map[string][]judge.Sample{}}
+		kept := Resume{Samples: map[string]judge.Packed{}, Baseline: map[string]judge.Packed{}}
 		p.Observe = func(e Event) {
 			switch e.Kind {
 			case EventSample:
-				kept.Samples[e.Metric] = append(kept.Samples[e.Metric], e.Samples...)
+				leave(kept.Samples, e)
 			case EventBaseline:
-				kept.Baseline[e.Metric] = append(kept.Baseline[e.Metric], e.Samples...)
+				leave(kept.Baseline, e)
 			case EventServing:
 				kept.Serving = e.From
 			}
@@ -223,21 +223,28 @@ func TestResume(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 		defer cancel()
 		Run(ctx, p)
-		first, baseline := len(kept.Samples["errors"]), len(kept.Baseline["errors"])
+		first, baseline := kept.Samples["errors"].Len(), kept.Baseline["errors"].Len()
 		time.Sleep(3 * time.Minute)
 		p.Resume = kept
-		p.Resume.Samples = map[string][]judge.Sample{"errors": slices.Clone(kept.Samples["errors"])}
+		p.Resume.Samples = maps.Clone(kept.Samples)
 		r := Run(t.Context(), p)
 		wantFinding(t, r, "bake/errors", verdict.Pass, "")
 		contiguous(t, js.last["errors"].seen, start, start.Add(15*time.Minute))
-		contiguous(t, kept.Samples["errors"], start, start.Add(15*time.Minute))
+		contiguous(t, kept.Samples["errors"].Samples(), start, start.Add(15*time.Minute))
 		if got := js.last["errors"].after; got.Total != 90000 || got.Events != 180 {
 			t.Errorf("%v of %v, want 180 of 90000", got.Events, got.Total)
 		}
-		if first == 0 || len(kept.Baseline["errors"]) != baseline {
-			t.Errorf("%d samples kept, baseline %d and then %d", first, baseline, len(kept.Baseline["errors"]))
+		if first == 0 || kept.Baseline["errors"].Len() != baseline {
+			t.Errorf("%d samples kept, baseline %d and then %d", first, baseline, kept.Baseline["errors"].Len())
 		}
 	})
+}
+
+// leave keeps what an event tells, for a later process.
+func leave(to map[string]judge.Packed, e Event) {
+	p := to[e.Metric]
+	p.Add(e.Samples...)
+	to[e.Metric] = p
 }
 
 func TestScrapeWarmsUpAndBakes(t *testing.T) {
@@ -248,7 +255,7 @@ func TestScrapeWarmsUpAndBakes(t *testing.T) {
 		m.Compare = "before"
 		p := plan(src, js, m)
 		warm := Warm(t.Context(), p, 2*time.Minute)
-		if n := len(warm["errors"]); n != 4 && n != 3 {
+		if n := warm["errors"].Len(); n != 4 && n != 3 {
 			t.Fatalf("%d samples of the warm-up, want one a step", n)
 		}
 		p.Deploy.Started = time.Now()
@@ -260,7 +267,7 @@ func TestScrapeWarmsUpAndBakes(t *testing.T) {
 		if took := time.Since(start); took < 15*time.Minute || took > 16*time.Minute {
 			t.Errorf("took %s", took)
 		}
-		if got := js.last["errors"]; len(got.before) != len(warm["errors"]) || math.Abs(got.after.Total-90000) > 3100 {
+		if got := js.last["errors"]; len(got.before) != warm["errors"].Len() || math.Abs(got.after.Total-90000) > 3100 {
 			t.Errorf("before %d samples, total %v", len(got.before), got.after.Total)
 		}
 	})

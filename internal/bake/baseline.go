@@ -32,9 +32,9 @@ type baseline struct {
 	known   time.Time // windows that end before only prime
 	exclude []Interval
 	counts  counts
-	split   *split // nil without groups
-	samples []judge.Sample
-	fetched int // samples, before the judge took them
+	split   *split                  // nil without groups
+	samples map[*group]judge.Packed // nil is the whole
+	fetched int                     // samples of it
 	done    bool
 	first   time.Time     // of what came
 	start   time.Time     // of an earlier deploy: when it began to serve
@@ -60,7 +60,7 @@ func (p Plan) baselineWindow(back time.Duration) (from, to time.Time, step time.
 
 // newBaseline makes the baseline of a metric; what another process fetched already is in Resume.
 func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *baseline {
-	earlier := p.Resume.Baseline[m.Name]
+	earlier := p.Resume.Baseline[m.Name].Samples()
 	from, to, step := p.baselineWindow(m.back())
 	shift := time.Duration(0)
 	if m.back() > 0 {
@@ -68,12 +68,15 @@ func (p Plan) newBaseline(m Metric, sel *selection, gs *groups, history bool) *b
 	}
 	exclude := append(slices.Clone(p.Options.Baseline.Exclude), p.Excluded...)
 	if !history { // it knows only what it was asked for before the deploy
-		return &baseline{samples: leaveOut(earlier, exclude), fetched: len(earlier), done: true, exclude: exclude, split: newSplit(gs, m, grid{from, p.Options.Step}, false)}
+		b := &baseline{fetched: len(earlier), done: true, exclude: exclude, split: newSplit(gs, m, grid{from, p.Options.Step}, false)}
+		b.keep(nil, leaveOut(earlier, exclude))
+		return b
 	}
 	g := grid{from, step}
 	b := &baseline{grid: g, from: from, to: to, cursor: from, known: from, exclude: exclude, counts: m.counts(g, true, sel), split: newSplit(gs, m, g, true), shift: shift}
 	if n := len(earlier); n > 0 && g.floor(earlier[n-1].To).Equal(earlier[n-1].To) && !earlier[n-1].To.After(to) {
-		b.samples, b.fetched, b.known = leaveOut(earlier, exclude), n, earlier[n-1].To
+		b.keep(nil, leaveOut(earlier, exclude))
+		b.fetched, b.known = n, earlier[n-1].To
 		b.begins(earlier)
 		b.cursor = g.floor(later(from, b.known.Add(-primeSpan)))
 	}
@@ -265,15 +268,13 @@ func (w *watch) takeHistory(series []metric.Series, to time.Time) {
 	all := b.counts.add(series, b.cursor, to).samples
 	b.begins(all)
 	fresh := b.fresh(all)
-	if b.samples == nil { // a day of it is most of what a bake holds: room for just that
-		b.samples = make([]judge.Sample, 0, b.to.Sub(b.from)/b.grid.step)
-	}
-	b.samples = append(b.samples, fresh...)
+	b.keep(nil, fresh)
 	b.fetched += len(fresh)
 	if len(fresh) > 0 && b == w.before {
 		w.tell(Event{Kind: EventBaseline, Metric: w.Name, Samples: fresh})
 	}
 	b.split.add(series, b.cursor, to, b.fresh, func(g *group, fresh []judge.Sample) {
+		b.keep(g, fresh)
 		if b == w.before {
 			w.tell(Event{Kind: EventBaseline, Metric: b.split.name(g), Of: w.Name, Samples: fresh})
 		}
@@ -309,41 +310,44 @@ func (w *watch) settle() {
 
 // settled tells it of the metric and of each of its groups.
 func (w *watch) settled(b *baseline, earlier []*baseline) {
-	w.joint.settle(w.index, w.control, b.moved(nil), learned(earlier, nil))
+	w.joint.settle(w.index, w.control, past{b.moved(nil), learned(earlier, nil)})
 	for _, g := range w.groups.all() {
-		w.joint.settle(g.index, w.control, b.moved(g), learned(earlier, g))
+		w.joint.settle(g.index, w.control, past{b.moved(g), learned(earlier, g)})
 	}
 	w.settledGroups = len(w.groups.all())
 }
 
-// of are the samples of a group, or of the whole.
-func (b *baseline) of(g *group) []judge.Sample {
-	switch {
-	case b == nil:
-		return nil
-	case g == nil:
-		return b.samples
+// keep takes the next samples of a group, or of the whole.
+func (b *baseline) keep(g *group, samples []judge.Sample) {
+	if b.samples == nil {
+		b.samples = map[*group]judge.Packed{}
 	}
-	return b.split.samples(g)
+	p := b.samples[g]
+	p.Add(samples...)
+	b.samples[g] = p
+}
+
+// of are the samples of a group, or of the whole.
+func (b *baseline) of(g *group) judge.Packed {
+	if b == nil {
+		return judge.Packed{}
+	}
+	return b.samples[g]
 }
 
 // moved are the samples as the judge takes them: those of yesterday as if they were of the time before the deploy.
-func (b *baseline) moved(g *group) []judge.Sample {
-	if b == nil || b.shift == 0 {
-		return b.of(g)
+func (b *baseline) moved(g *group) judge.Packed {
+	if b == nil {
+		return judge.Packed{}
 	}
-	out := slices.Clone(b.of(g))
-	for i := range out {
-		out[i].From, out[i].To = out[i].From.Add(b.shift), out[i].To.Add(b.shift)
-	}
-	return out
+	return b.of(g).Moved(b.shift)
 }
 
 // learned is what earlier deploys showed.
-func learned(earlier []*baseline, g *group) (es []judge.Earlier) {
-	for _, e := range earlier {
-		if len(e.of(g)) > 0 && e.counts.trouble() == nil {
-			es = append(es, judge.Earlier{Start: e.start, Samples: e.of(g)})
+func learned(bs []*baseline, g *group) (es []earlier) {
+	for _, b := range bs {
+		if p := b.of(g); p.Len() > 0 && b.counts.trouble() == nil {
+			es = append(es, earlier{b.start, p})
 		}
 	}
 	return es
@@ -353,12 +357,12 @@ func learned(earlier []*baseline, g *group) (es []judge.Earlier) {
 func (w *watch) historyDone() {
 	b := w.before
 	t := b.counts.trouble()
-	b.counts = nil
+	b.counts, b.split = nil, nil
 	switch {
 	case b.fetched == 0:
 		w.tell(Event{Kind: EventNote, Metric: w.Name, Text: fmt.Sprintf("%s: there is nothing from before the deploy", w.Name)})
 	case t != nil && (t.reason == "selectors" || t.reason == "buckets" || t.reason == "several-series"):
-		b.trouble, b.samples, b.split = t, nil, nil
+		b.trouble, b.samples = t, nil
 		w.tell(Event{Kind: EventTrouble, Metric: w.Name, Reason: t.reason, Text: fmt.Sprintf("%s: the time before the deploy: %s", w.Name, t.text)})
 	}
 }

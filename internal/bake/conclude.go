@@ -70,7 +70,7 @@ func (b *bake) end() judge.Verdict {
 	for _, w := range slices.Concat(b.watches, b.controls) {
 		w.mu.Lock()
 		if w.before != nil && !w.before.done { // it never came: judged as one without
-			w.before.done, w.before.samples, w.before.split = true, nil, nil
+			w.before.done, w.before.samples = true, nil
 			w.settle()
 		}
 		w.explain()

@@ -137,7 +137,7 @@ func (b *bake) adviceOn(m Metric) (as []string) {
 		say("neither limit nor compare: it can never pass")
 	case m.back() > 0 && !history:
 		say("%s has no history: nothing is known of %s", m.From, m.Compare)
-	case m.compares() && !history && len(b.Resume.Baseline[m.Name]) == 0:
+	case m.compares() && !history && b.Resume.Baseline[m.Name].Len() == 0:
 		say("%s has no history, so compare: before needs samples from before the deploy: use `bakegate begin` or --warm", m.From)
 	}
 	if !history && b.Once {

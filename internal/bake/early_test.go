@@ -161,13 +161,13 @@ func TestPassAfterResumed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := earlyPlan(jointWorld{}, ownErrors, traffic)
 			begin := time.Now()
-			r := Resume{Samples: map[string][]judge.Sample{}, Baseline: map[string][]judge.Sample{}}
+			r := Resume{Samples: map[string]judge.Packed{}, Baseline: map[string]judge.Packed{}}
 			p.Observe = func(e Event) {
 				switch e.Kind {
 				case EventSample:
-					r.Samples[e.Metric] = append(r.Samples[e.Metric], e.Samples...)
+					leave(r.Samples, e)
 				case EventBaseline:
-					r.Baseline[e.Metric] = append(r.Baseline[e.Metric], e.Samples...)
+					leave(r.Baseline, e)
 				}
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), stopped)

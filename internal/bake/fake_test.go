@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -198,10 +199,10 @@ func (j *judges) make(spec judge.Spec, before []judge.Sample) judging {
 // countingTogether fails where one of its metrics does.
 type countingTogether struct{ each []*counting }
 
-func (j *judges) together(spec judge.DeploySpec, hs []judge.History) deployJudge {
+func (j *judges) together(spec judge.DeploySpec, hs iter.Seq[judge.History]) deployJudge {
 	c := &countingTogether{}
-	for i, m := range spec.Metrics {
-		c.each = append(c.each, &counting{spec: m.Spec, before: hs[i].Before})
+	for h := range hs {
+		c.each = append(c.each, &counting{spec: spec.Metrics[len(c.each)].Spec, before: h.Before})
 	}
 	return c
 }

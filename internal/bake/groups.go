@@ -221,8 +221,14 @@ func (s *split) scraped(every time.Duration) {
 	}
 }
 
-// add counts a stretch as the whole does, and tells what of each group's samples keep leaves.
-func (s *split) add(series []metric.Series, from, to time.Time, keep func([]judge.Sample) []judge.Sample, tell func(*group, []judge.Sample)) {
+// keep takes the next samples of a group.
+func (s *split) keep(g *group, fresh []judge.Sample) {
+	p := s.part(g)
+	p.samples = append(p.samples, fresh...)
+}
+
+// add counts a stretch as the whole does, and hands on what of each group's samples is fresh.
+func (s *split) add(series []metric.Series, from, to time.Time, fresh func([]judge.Sample) []judge.Sample, take func(*group, []judge.Sample)) {
 	if s == nil {
 		return
 	}
@@ -233,21 +239,17 @@ func (s *split) add(series []metric.Series, from, to time.Time, keep func([]judg
 		}
 	}
 	for _, g := range s.groups.all() {
-		p := s.part(g)
-		fresh := keep(p.counts.add(own[g], from, to).samples)
-		if len(fresh) == 0 {
-			continue
+		if samples := fresh(s.part(g).counts.add(own[g], from, to).samples); len(samples) > 0 {
+			take(g, samples)
 		}
-		p.samples = append(p.samples, fresh...)
-		tell(g, fresh)
 	}
 }
 
 // name is the group's on this side: that of the metric, or of its control.
 func (s *split) name(g *group) string { return s.side.prefix() + g.value }
 
-// resume takes up what an earlier process told of the groups, as far as keep lets it.
-func (s *split) resume(told map[string][]judge.Sample, keep func([]judge.Sample) []judge.Sample) {
+// resume hands on what an earlier process told of each group.
+func (s *split) resume(told map[string]judge.Packed, take func(*group, []judge.Sample)) {
 	if s == nil {
 		return
 	}
@@ -257,7 +259,7 @@ func (s *split) resume(told map[string][]judge.Sample, keep func([]judge.Sample)
 			continue
 		}
 		if g := s.groups.named(value); g != nil {
-			s.part(g).samples = keep(told[name])
+			take(g, told[name].Samples())
 		}
 	}
 }

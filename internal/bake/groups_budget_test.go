@@ -3,6 +3,7 @@ package bake
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func (w *groupsWorld) bake() judge.Verdict {
 			before[i].Before = append(before[i].Before, s)
 		}
 	}
-	d := judge.NewDeploy(spec, before)
+	d := judge.NewDeploy(spec, slices.Values(before))
 	for t := start; t.Before(spec.End); t = t.Add(step) {
 		for i, s := range w.draw(t, step, w.worse) {
 			d.Add(i, s)

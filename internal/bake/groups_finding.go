@@ -59,14 +59,14 @@ func (w *watch) concludeGroups(over bool, v judge.Verdict) (fs []verdict.Finding
 // take sorts one group.
 func (c *groupsFound) take(g *group, j judge.Judgement) {
 	w := c.w
-	after, before := w.split.samples(g), w.before.of(g)
+	after, before := w.split.samples(g), w.before.of(g).Samples()
 	e := verdict.Evidence{What: g.By + " " + g.value, Got: w.amountsOf(after)}
 	if len(before) > 0 {
 		e.Got += ", before " + w.amountsOf(before)
 	}
 	judged := len(before) > 0 && w.compares() || len(w.spec.Limits) > 0 || w.kind() == judge.Boolean
 	switch {
-	case len(after) == 0 && !w.justThere(before):
+	case len(after) == 0 && !w.justThere(w.before.of(g)):
 		return
 	case len(after) == 0, judged && j.Reason == judge.NoData:
 		c.gone = append(c.gone, g.value)
@@ -87,17 +87,19 @@ func (c *groupsFound) take(g *group, j judge.Judgement) {
 }
 
 // justThere reports whether a group was seen right before the deploy, and not only long before it.
-func (w *watch) justThere(group []judge.Sample) bool {
-	if len(group) == 0 {
+func (w *watch) justThere(group judge.Packed) bool {
+	if group.Len() == 0 {
 		return false
 	}
 	all := w.before.of(nil)
-	return len(all) == 0 || all[len(all)-1].To.Sub(group[len(group)-1].To) < liveBack/4
+	_, last := all.Newest()
+	_, seen := group.Newest()
+	return all.Len() == 0 || last.Sub(seen) < liveBack/4
 }
 
 // amountsOf says what samples amount to, and of how many events; "nothing" where there are none.
 func (m Metric) amountsOf(samples []judge.Sample) string {
-	text, events := m.amounts(samples), total(samples).Total
+	text, events := m.amounts(samples), judge.Together(samples).Total
 	switch {
 	case text == "":
 		return "nothing"
@@ -115,7 +117,7 @@ func (w *watch) strange(g *group) bool {
 	}
 	spec := w.spec
 	spec.Limits = nil
-	s := w.newJudge(spec, w.before.moved(nil))
+	s := w.newJudge(spec, w.before.moved(nil).Samples())
 	for _, x := range w.split.samples(g) {
 		s.Add(x)
 	}

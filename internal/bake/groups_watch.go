@@ -1,6 +1,8 @@
 package bake
 
 import (
+	"slices"
+
 	"github.com/bakegate/bakegate/internal/judge"
 )
 
@@ -14,22 +16,12 @@ func (w *watch) groupSpec(g *group) together {
 
 // resumeGroups takes up the groups of an earlier process, as far as the metric itself was taken up.
 func (w *watch) resumeGroups(r Resume) {
-	w.split.resume(r.Samples, func(samples []judge.Sample) (out []judge.Sample) {
-		for _, s := range samples {
-			if !s.From.Before(w.from) && !s.To.After(w.known) {
-				out = append(out, s)
-			}
-		}
-		return out
+	w.split.resume(r.Samples, func(g *group, samples []judge.Sample) {
+		w.split.keep(g, slices.DeleteFunc(samples, func(s judge.Sample) bool { return s.From.Before(w.from) || s.To.After(w.known) }))
 	})
 	if b := w.before; b != nil {
-		b.split.resume(r.Baseline, func(samples []judge.Sample) (out []judge.Sample) {
-			for _, s := range leaveOut(samples, b.exclude) {
-				if b.done || !s.To.After(b.known) {
-					out = append(out, s)
-				}
-			}
-			return out
+		b.split.resume(r.Baseline, func(g *group, samples []judge.Sample) {
+			b.keep(g, slices.DeleteFunc(leaveOut(samples, b.exclude), func(s judge.Sample) bool { return !b.done && s.To.After(b.known) }))
 		})
 	}
 }
@@ -85,7 +77,7 @@ func (w *watch) decidedBy(g *group, v judge.Verdict) judge.Judgement {
 	if g.index < len(v.Metrics) {
 		j = v.Metrics[g.index]
 	}
-	if all := total(w.before.of(g)); w.kind() == judge.Proportion && all.Total > 0 {
+	if all := judge.Together(w.before.of(g).Samples()); w.kind() == judge.Proportion && all.Total > 0 {
 		j.Before = judge.Rate{Value: all.Bad / all.Total, Events: all.Bad, Total: all.Total}
 	}
 	j.Metric, j.Status = g.Name, judge.Continue

@@ -144,21 +144,21 @@ func TestGroupsResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := zones(time.Now(), steady("a", 100), worsening("b", 1, 0.08), steady("c", 100))
 		p := groupsPlan(b, byZone)
-		left := Resume{Samples: map[string][]judge.Sample{}, Baseline: map[string][]judge.Sample{}}
+		left := Resume{Samples: map[string]judge.Packed{}, Baseline: map[string]judge.Packed{}}
 		p.Observe = func(e Event) {
 			switch e.Kind {
 			case EventServing:
 				left.Serving = e.From
 			case EventSample:
-				left.Samples[e.Metric] = append(left.Samples[e.Metric], e.Samples...)
+				leave(left.Samples, e)
 			case EventBaseline:
-				left.Baseline[e.Metric] = append(left.Baseline[e.Metric], e.Samples...)
+				leave(left.Baseline, e)
 			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 		defer cancel()
 		Run(ctx, p)
-		if len(left.Samples["errors in zone b"]) == 0 || len(left.Baseline["errors in zone b"]) == 0 {
+		if left.Samples["errors in zone b"].Len() == 0 || left.Baseline["errors in zone b"].Len() == 0 {
 			t.Fatal("the groups were not told")
 		}
 		p.Resume, p.Observe = left, nil
@@ -178,8 +178,8 @@ func TestGroupsWarm(t *testing.T) {
 		b.scrape = true
 		p := groupsPlan(b, byZone)
 		p.Resume.Baseline = Warm(t.Context(), p, 6*time.Minute)
-		if len(p.Resume.Baseline["errors in zone b"]) < 10 {
-			t.Fatalf("%d samples of a zone", len(p.Resume.Baseline["errors in zone b"]))
+		if p.Resume.Baseline["errors in zone b"].Len() < 10 {
+			t.Fatalf("%d samples of a zone", p.Resume.Baseline["errors in zone b"].Len())
 		}
 		p.Deploy = release.Deploy{Started: time.Now(), Finished: time.Now()}
 		if text := told(Run(t.Context(), p).Findings); !strings.Contains(text, "harm is excluded in a, b") {

@@ -3,6 +3,7 @@ package bake
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 // source; a baseline that arrives late has the whole judged again, so that the order of arrival changes nothing.
 type joint struct {
 	mu      sync.Mutex
-	make    func(judge.DeploySpec, []judge.History) deployJudge
+	make    func(judge.DeploySpec, iter.Seq[judge.History]) deployJudge
 	spec    judge.DeploySpec
 	metrics []together
 	judge   deployJudge // nil: it must be made anew
@@ -34,16 +35,27 @@ type together struct {
 	control  side    // of what runs beside it; nil samples where there is none
 }
 
+// past is what was seen of one side before the deploy.
+type past struct {
+	before  judge.Packed
+	earlier []earlier // deploys
+}
+
+// earlier is what was seen around an earlier deploy.
+type earlier struct {
+	start   time.Time
+	samples judge.Packed
+}
+
 // side is what was seen of one side.
 type side struct {
-	before  []judge.Sample
-	earlier []judge.Earlier
-	settled bool // before is known, or will never be
+	past
+	settled bool // past is known, or will never be
 	samples []judge.Sample
 	fed     int
 }
 
-func newJoint(spec judge.DeploySpec, metrics []together, make_ func(judge.DeploySpec, []judge.History) deployJudge) *joint {
+func newJoint(spec judge.DeploySpec, metrics []together, make_ func(judge.DeploySpec, iter.Seq[judge.History]) deployJudge) *joint {
 	return &joint{make: make_, spec: spec, metrics: metrics}
 }
 
@@ -73,11 +85,11 @@ func (j *joint) observe(metric int, control bool, fresh []judge.Sample) {
 }
 
 // settle says that all is known that will be known of one side of a metric before the deploy.
-func (j *joint) settle(metric int, control bool, before []judge.Sample, earlier []judge.Earlier) {
+func (j *joint) settle(metric int, control bool, p past) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.of(metric, control)
-	s.before, s.earlier, s.settled, j.judge = before, earlier, true, nil
+	s.past, s.settled, j.judge = p, true, nil
 }
 
 // extend has everything judged again, in a window that ends later.
@@ -223,17 +235,15 @@ func (j *joint) outside() {
 // begin makes the judge, and has it see everything again. A metric whose history is on its way is held to its limits alone.
 func (j *joint) begin() {
 	spec := j.spec
-	var hs []judge.History
 	for i := range j.metrics {
 		m := &j.metrics[i]
 		s := m.spec
 		s.Compare = s.Compare && m.own.settled && m.control.settled
 		spec.Metrics = append(spec.Metrics, s)
-		hs = append(hs, judge.History{Before: m.own.before, Control: m.control.before, Previous: m.previous()})
 		m.own.fed, m.control.fed = 0, 0
 	}
 	j.share(spec.Metrics)
-	j.judge, j.verdict = j.make(spec, hs), judge.Verdict{Status: judge.Continue}
+	j.judge, j.verdict = j.make(spec, j.histories()), judge.Verdict{Status: judge.Continue}
 }
 
 // share gives half of the weight of a metric that has groups to these, so that groups do not make false rollbacks more frequent.
@@ -245,7 +255,7 @@ func (j *joint) share(specs []judge.MetricSpec) {
 		if m.group {
 			of[i] = m.of
 		}
-		if m.group && len(m.spec.Limits) == 0 && m.spec.Kind != judge.Boolean && !(specs[i].Compare && len(m.own.before) > 0) {
+		if m.group && len(m.spec.Limits) == 0 && m.spec.Kind != judge.Boolean && !(specs[i].Compare && m.own.before.Len() > 0) {
 			of[i] = unjudged
 		}
 	}
@@ -281,15 +291,28 @@ func shareGroups(specs []judge.MetricSpec, of []int) []float64 {
 	return parts
 }
 
-// previous are the earlier deploys, each with its control where both are known.
-func (m *together) previous() []judge.Earlier {
-	es := slices.Clone(m.own.earlier)
-	for i := range es {
-		for _, c := range m.control.earlier {
-			if c.Start.Equal(es[i].Start) {
-				es[i].Control = c.Samples
+// histories are those of the metrics, each unpacked when the judge learns from it.
+func (j *joint) histories() iter.Seq[judge.History] {
+	return func(yield func(judge.History) bool) {
+		for i := range j.metrics {
+			m := &j.metrics[i]
+			if !yield(judge.History{Before: m.own.before.Samples(), Control: m.control.before.Samples(), Previous: m.previous()}) {
+				return
 			}
 		}
+	}
+}
+
+// previous are the earlier deploys, each with its control where both are known.
+func (m *together) previous() (es []judge.Earlier) {
+	for _, e := range m.own.earlier {
+		p := judge.Earlier{Start: e.start, Samples: e.samples.Samples()}
+		for _, c := range m.control.earlier {
+			if c.start.Equal(e.start) {
+				p.Control = c.samples.Samples()
+			}
+		}
+		es = append(es, p)
 	}
 	return es
 }

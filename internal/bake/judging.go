@@ -1,6 +1,10 @@
 package bake
 
-import "github.com/bakegate/bakegate/internal/judge"
+import (
+	"iter"
+
+	"github.com/bakegate/bakegate/internal/judge"
+)
 
 // deployJudge is the part of judge.Deploy that the bake uses: it decides, over all metrics under one budget.
 type deployJudge interface {
@@ -21,6 +25,6 @@ type judging interface {
 // Here, and nowhere else, the bake meets the judge.
 func newJudge(spec judge.Spec, before []judge.Sample) judging { return judge.New(spec, before) }
 
-func newDeploy(spec judge.DeploySpec, histories []judge.History) deployJudge {
+func newDeploy(spec judge.DeploySpec, histories iter.Seq[judge.History]) deployJudge {
 	return judge.NewDeploy(spec, histories)
 }

@@ -207,14 +207,14 @@ func (l *looking) points(own []metric.Series) {
 func (l *looking) measure(samples []judge.Sample) {
 	l.live.PerMinute, l.live.Value = perMinute(samples), l.amounts(samples)
 	if l.kind() == judge.Histogram {
-		l.units(total(samples).Buckets)
+		l.units(judge.Together(samples).Buckets)
 	}
 	l.live.Harm, l.live.Lacks = l.smallest(samples), l.lacks(samples)
 }
 
 // perMinute is how many events there were a minute.
 func perMinute(samples []judge.Sample) float64 {
-	all := total(samples)
+	all := judge.Together(samples)
 	events := all.Total
 	for _, b := range all.Buckets {
 		events += b.N
@@ -230,7 +230,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 	if len(samples) == 0 {
 		return ""
 	}
-	all := total(samples)
+	all := judge.Together(samples)
 	switch m.kind() {
 	case judge.Proportion:
 		if all.Total > 0 {
@@ -256,15 +256,6 @@ func (m Metric) amounts(samples []judge.Sample) string {
 		sum += v
 	}
 	return m.value(sum / float64(len(all.Values)))
-}
-
-// total puts samples together.
-func total(samples []judge.Sample) (all judge.Sample) {
-	for _, s := range samples {
-		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-	}
-	all.Buckets = judge.Together(samples)
-	return all
 }
 
 // units looks whether a limit is in the histogram's unit: one that no bucket separates can neither fail nor pass.

@@ -66,8 +66,8 @@ func (l *looking) window(before []judge.Sample, x, times float64) judge.Verdict 
 	start := before[len(before)-1].To
 	end := start.Add(o.Window)
 	spec := judge.Spec{Name: l.Name, Kind: l.kind(), Limits: append(l.limits(), l.burns(o.Window)...), Compare: l.compares(), Start: start, End: end}
-	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, []judge.History{{Before: before}})
-	usual := total(before)
+	d := newDeploy(judge.DeploySpec{Alpha: float64(o.Alpha), Start: start, End: end, Metrics: []judge.MetricSpec{l.metricSpec(spec)}}, slices.Values([]judge.History{{Before: before}}))
+	usual := judge.Together(before)
 	n := float64(len(before)) / times
 	for t := start; t.Before(end); t = t.Add(o.Step) {
 		s := judge.Sample{From: t, To: t.Add(o.Step), Bad: usual.Bad / n, Total: usual.Total / n, Of: usual.Of / n}

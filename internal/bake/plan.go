@@ -2,6 +2,7 @@ package bake
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -30,14 +31,14 @@ type Plan struct {
 	Superseded func(context.Context) (by string, yes bool, err error)
 
 	newJudge  func(judge.Spec, []judge.Sample) judging // nil: judge.New
-	newDeploy func(judge.DeploySpec, []judge.History) deployJudge
+	newDeploy func(judge.DeploySpec, iter.Seq[judge.History]) deployJudge
 }
 
 // Resume is what an earlier process of the same bake left in its journal, by the metric's name.
 type Resume struct {
 	Serving  time.Time // when that process found the new version serving; zero: it did not
-	Samples  map[string][]judge.Sample
-	Baseline map[string][]judge.Sample
+	Samples  map[string]judge.Packed
+	Baseline map[string]judge.Packed
 }
 
 // EventKind says what an Event tells.

@@ -226,7 +226,7 @@ func TestLiveScrape(t *testing.T) {
 		}
 	}
 	p.Resume.Baseline = Warm(t.Context(), p, 4*time.Second)
-	if n := len(p.Resume.Baseline["errors"]); n < 2 {
+	if n := p.Resume.Baseline["errors"].Len(); n < 2 {
 		t.Fatalf("%d samples before the deploy, want one a second", n)
 	}
 	e.mu.Lock()

@@ -14,7 +14,7 @@ const warmGrace = 2 * time.Second
 // Warm samples the sources that have no history, from now for the duration, or until ctx ends where it is 0: what they saw is the
 // baseline of the bake to come (Resume.Baseline). It returns the samples by the metric's name, each of which was told as an
 // EventBaseline too. A source that does not answer gives no samples; that is told, and the bake will say that it has no baseline.
-func Warm(ctx context.Context, p Plan, duration time.Duration) map[string][]judge.Sample {
+func Warm(ctx context.Context, p Plan, duration time.Duration) map[string]judge.Packed {
 	b := &bake{Plan: p, observer: &observer{to: p.Observe}, started: time.Now()}
 	defer b.observer.close()
 	if duration <= 0 {
@@ -52,7 +52,7 @@ func (b *bake) prepareWarm() {
 }
 
 // sampleWarm polls every step until the end.
-func (b *bake) sampleWarm(ctx context.Context, end time.Time) map[string][]judge.Sample {
+func (b *bake) sampleWarm(ctx context.Context, end time.Time) map[string]judge.Packed {
 	ctx, cancel := context.WithDeadline(ctx, end.Add(warmGrace))
 	defer cancel()
 	done := make(chan struct{})
@@ -66,12 +66,12 @@ func (b *bake) sampleWarm(ctx context.Context, end time.Time) map[string][]judge
 	case <-ctx.Done():
 		waitAtMost(done, cancelGrace)
 	}
-	all := map[string][]judge.Sample{}
+	all := map[string]judge.Packed{}
 	for _, w := range b.watches {
 		w.mu.Lock()
-		all[w.Name] = w.samples
+		all[w.Name] = judge.Pack(w.samples)
 		for _, g := range w.groups.all() {
-			all[g.Name] = w.split.samples(g)
+			all[g.Name] = judge.Pack(w.split.samples(g))
 		}
 		w.mu.Unlock()
 	}

@@ -125,6 +125,7 @@ func (w *watch) count(series []metric.Series, edge time.Time) {
 		w.tell(Event{Kind: kind, Metric: w.Name, Samples: fresh})
 	}
 	w.split.add(series, from, edge, w.unseen, func(g *group, fresh []judge.Sample) {
+		w.split.keep(g, fresh)
 		w.tell(Event{Kind: kind, Metric: w.split.name(g), Of: w.Name, Samples: fresh})
 	})
 }
@@ -265,7 +266,7 @@ func (w *watch) ready() bool {
 	case waiting:
 		spec.Compare = false
 	case w.before != nil:
-		before = w.before.moved(nil)
+		before = w.before.moved(nil).Samples()
 	}
 	w.state, w.partial, w.fed = w.newJudge(spec, before), waiting, 0
 	return true

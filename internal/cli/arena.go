@@ -159,7 +159,7 @@ func newArenaBake(m arenaMessage, passAfter time.Duration) *arenaBake {
 	b.control.step = m.Interval
 	spec := judge.DeploySpec{Alpha: m.Alpha, Start: arenaTime(0), End: arenaTime(m.Bake), WarmUp: 5 * time.Minute, Metrics: arenaMetrics,
 		PassAfter: passAfter, Step: time.Duration(m.Interval * float64(time.Second))}
-	b.deploy = judge.NewDeploy(spec, hs)
+	b.deploy = judge.NewDeploy(spec, slices.Values(hs))
 	return b
 }
 

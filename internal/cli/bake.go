@@ -11,7 +11,6 @@ import (
 
 	"github.com/bakegate/bakegate/internal/bake"
 	"github.com/bakegate/bakegate/internal/bake/metric"
-	"github.com/bakegate/bakegate/internal/heap"
 	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/record"
 	"github.com/bakegate/bakegate/internal/release"
@@ -60,7 +59,6 @@ func (s *session) bake(ctx context.Context, d release.Deploy) step.Baked {
 	}
 	end := s.platform.Section("bake", "Bake")
 	defer end()
-	defer heap.Sparing()()
 	res := bake.Run(ctx, p)
 	return step.Baked{Findings: res.Findings, Serving: res.Serving, Pending: res.Pending, Aborted: res.Aborted, Superseded: res.Superseded}
 }
@@ -90,7 +88,7 @@ func (s *session) superseded(started time.Time) func(context.Context) (string, b
 // resume is what an earlier process of this bake left. What it only sampled before the deploy counts for every command; its window's
 // samples count when this run goes on with the same bake.
 func (s *session) resume() bake.Resume {
-	r := bake.Resume{Baseline: s.warmed, Samples: map[string][]judge.Sample{}}
+	r := bake.Resume{Baseline: s.warmed, Samples: map[string]judge.Packed{}}
 	if s.earlier == nil {
 		return r
 	}

@@ -104,9 +104,9 @@ type session struct {
 	live     *report.Live
 	done     *report.Report
 	began    time.Time
-	warmed   map[string][]judge.Sample // what was sampled before the deploy by this process
-	target   *diff.Tree                // the configuration that is deployed; nil before diff has read it
-	changes  *diff.Result              // what diff found; nil before
+	warmed   map[string]judge.Packed // what was sampled before the deploy by this process
+	target   *diff.Tree              // the configuration that is deployed; nil before diff has read it
+	changes  *diff.Result            // what diff found; nil before
 }
 
 // prepare takes up what an earlier process of this deploy left, and opens the journal. Nothing was written before.

@@ -32,10 +32,6 @@ func relax() {
 // ample is for work that keeps nearly all that it makes: a collection when the heap has grown to three times what is in use.
 const ample = 200
 
-// spare is for a run that lives long beside the job's own work: memory for a little time. A bake of 200 metrics keeps 40 MB of a day's
-// history, and reads ten times as much to get it.
-const spare = 40
-
 // percent is when to collect after the first collection.
 type percent struct {
 	mu      sync.Mutex
@@ -62,16 +58,11 @@ func (p *percent) want(n int) {
 
 // Ample lets the heap grow more between collections, until the returned function is called. It is for reading what is ours and is bounded:
 // two states of a configuration are held as a whole, and collecting while they are read finds next to nothing.
-func Ample() (done func()) { return until(ample) }
-
-// Sparing lets the heap grow less between collections, until the returned function is called.
-func Sparing() (done func()) { return until(spare) }
-
-func until(percent int) (done func()) {
+func Ample() (done func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	relaxed.want(percent)
+	relaxed.want(ample)
 	return func() { relaxed.want(usual) }
 }
 

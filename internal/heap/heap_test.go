@@ -43,14 +43,8 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// More or less is left uncollected while it is asked for, and not before the first collection, which has a setting of its own.
-func TestAmpleAndSparing(t *testing.T) {
-	for percent, ask := range map[int]func() func(){ample: Ample, spare: Sparing} {
-		testAsked(t, ask, percent)
-	}
-}
-
-func testAsked(t *testing.T, ask func() func(), want int) {
+// More is left uncollected while it is asked for, and not before the first collection, which has a setting of its own.
+func TestAmple(t *testing.T) {
 	t.Setenv("GOGC", "")
 	now := func() int {
 		p := debug.SetGCPercent(usual)
@@ -69,19 +63,19 @@ func testAsked(t *testing.T, ask func() func(), want int) {
 	before := now()
 	defer func() { state(true); debug.SetGCPercent(before) }()
 	debug.SetGCPercent(first)
-	done := ask()
+	done := Ample()
 	if got := now(); got != first {
 		t.Errorf("before the first collection: got %d, want %d", got, first)
 	}
 	relaxed.settle()
-	if got := now(); got != want {
-		t.Errorf("behind it: got %d, want %d", got, want)
+	if got := now(); got != ample {
+		t.Errorf("behind it: got %d, want %d", got, ample)
 	}
 	if done(); now() != usual {
 		t.Errorf("at the end: got %d, want %d", now(), usual)
 	}
 	t.Setenv("GOGC", "50")
-	if ask()(); now() != usual {
+	if Ample()(); now() != usual {
 		t.Errorf("where the user set it: got %d, want it left alone", now())
 	}
 }

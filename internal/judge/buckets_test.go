@@ -37,11 +37,11 @@ func TestSharedBounds(t *testing.T) {
 }
 
 func TestTogether(t *testing.T) {
-	got := Together([]Sample{sampleOf(1, 5, 2, 3, 2), {}, sampleOf(0.5, 4, 2, 0, 6)})
-	if want := sampleOf(1, 9, 2, 3, 8).Buckets; !reflect.DeepEqual(got, want) {
+	got := Together([]Sample{sampleOf(1, 5, 2, 3, 2), {Bad: 1, Total: 2, Of: 3, Values: []float64{4}}, sampleOf(0.5, 4, 2, 0, 6), {Bad: 1, Values: []float64{5}}})
+	if want := (Sample{Bad: 2, Total: 2, Of: 3, Values: []float64{4, 5}, Buckets: sampleOf(1, 9, 2, 3, 8).Buckets}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := Together(nil); got != nil {
+	if got := Together(nil); !reflect.DeepEqual(got, Sample{}) {
 		t.Errorf("nothing: got %v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"iter"
 	"math"
 	"time"
 )
@@ -98,18 +99,29 @@ type seen struct {
 	Partial     bool      `json:"partial,omitempty"` // of what was seen last a part is missing
 }
 
-// NewDeploy prepares the judgement of a deploy; histories are in the order of the metrics.
-func NewDeploy(spec DeploySpec, histories []History) *Deploy {
+// NewDeploy prepares the judgement of a deploy; histories are in the order of the metrics. It learns from one and lets it go before it takes
+// the next, so that not all of them need be held as samples at a time.
+func NewDeploy(spec DeploySpec, histories iter.Seq[History]) *Deploy {
 	d := &Deploy{spec: tidyDeploy(spec)}
-	for i, m := range d.spec.Metrics {
-		var h History
-		if i < len(histories) {
-			h = histories[i]
+	for h := range histories {
+		if !d.learn(h) {
+			break
 		}
-		d.metrics = append(d.metrics, newWatched(&d.spec, m, h))
+	}
+	for d.learn(History{}) { // of these nothing is known
 	}
 	d.split()
 	return d
+}
+
+// learn makes the next metric from its history, and reports whether there was one.
+func (d *Deploy) learn(h History) bool {
+	i := len(d.metrics)
+	if i == len(d.spec.Metrics) {
+		return false
+	}
+	d.metrics = append(d.metrics, newWatched(&d.spec, d.spec.Metrics[i], h))
+	return true
 }
 
 const amongMost = 1000 // groups of one metric

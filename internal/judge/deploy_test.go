@@ -3,6 +3,7 @@ package judge
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -356,7 +357,7 @@ func FuzzDeploy(f *testing.F) {
 				hs = append(hs, fuzzHistory(r))
 			}
 		}
-		d := NewDeploy(spec, hs)
+		d := NewDeploy(spec, slices.Values(hs))
 		sec := 0.0
 		for len(r.b) > 0 {
 			i := int(r.next()) % 6
@@ -421,7 +422,7 @@ func BenchmarkThousandMetricsOfADeploy(b *testing.B) {
 	for i := range 1000 {
 		specs, all = append(specs, shopSpecs[i%2]), append(all, hs[i%2])
 	}
-	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: at(0), End: at(900), Metrics: specs}, all)
+	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: at(0), End: at(900), Metrics: specs}, slices.Values(all))
 	sec := 0.0
 	b.ReportAllocs()
 	for b.Loop() {
@@ -439,6 +440,6 @@ func BenchmarkNewDeployWithADayOfHistory(b *testing.B) {
 	v.history, v.known = 86400, true
 	hs := v.histories()
 	for b.Loop() {
-		NewDeploy(DeploySpec{Alpha: 0.01, Start: at(0), End: at(900), Metrics: v.specs}, hs)
+		NewDeploy(DeploySpec{Alpha: 0.01, Start: at(0), End: at(900), Metrics: v.specs}, slices.Values(hs))
 	}
 }

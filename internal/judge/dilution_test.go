@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -38,7 +39,7 @@ func diluted(seed uint64, more, orders float64) Verdict {
 	for t := -21600.0; t < 0; t += 60 {
 		h.Before = append(h.Before, draw(t, 60, 1, 1))
 	}
-	d := NewDeploy(spec, []History{h})
+	d := NewDeploy(spec, slices.Values([]History{h}))
 	for t := 0.0; t < end; t += 15 {
 		x := draw(t, 15, 1, 1)
 		if t >= 360 {

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ func earlyShop(v *shop, change func(*DeploySpec)) *Deploy {
 	if change != nil {
 		change(&spec)
 	}
-	return NewDeploy(spec, v.histories())
+	return NewDeploy(spec, slices.Values(v.histories()))
 }
 
 // whole feeds a deploy and says when it was decided, 0: not before the end.

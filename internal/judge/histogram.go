@@ -215,8 +215,17 @@ func unsplit(bounds []float64, buckets []Bucket) []float64 {
 	return out
 }
 
-// Together puts the buckets of samples together, on the bounds that all of them share.
-func Together(samples []Sample) (buckets []Bucket) {
+// Together is what samples amount to, as one of no time.
+func Together(samples []Sample) (all Sample) {
+	for _, s := range samples {
+		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
+	}
+	all.Buckets = bucketsOf(samples)
+	return all
+}
+
+// bucketsOf puts the buckets of samples together, on the bounds that all of them share.
+func bucketsOf(samples []Sample) (buckets []Bucket) {
 	some, left := withEvents(samples)
 	if len(some) == 0 {
 		return nil

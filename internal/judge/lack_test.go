@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestLacks(t *testing.T) {
 		"limited":  {Name: "errors", Kind: Proportion, Limits: []Limit{{Max: 0.02, HasMax: true, Text: "2%"}}},
 	} {
 		begin := func(window float64) *Deploy {
-			d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(window), Metrics: []MetricSpec{{Spec: spec}}}, []History{{Before: before}})
+			d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(window), Metrics: []MetricSpec{{Spec: spec}}}, slices.Values([]History{{Before: before}}))
 			for _, x := range even(0, 15, 20, 0, 2) {
 				d.Add(0, x)
 			}
@@ -56,7 +57,7 @@ func TestLacksOfSeveral(t *testing.T) {
 	dry, optional := of("dry", Proportion), of("optional", Proportion)
 	dry.DryRun, optional.Optional = true, true
 	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(900), Metrics: []MetricSpec{dry, optional, of("traffic", Rates), of("much", Proportion)}},
-		[]History{{Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 0, 3)}, {Before: even(-86400, 60, 1440, 3, 3000)}})
+		slices.Values([]History{{Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 3, 3000)}, {Before: even(-86400, 60, 1440, 0, 3)}, {Before: even(-86400, 60, 1440, 3, 3000)}}))
 	for i, n := range []float64{1, 1, 3, 3000} {
 		for _, x := range even(0, 60, 1, 0, n) {
 			d.Add(i, x)

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -63,7 +64,7 @@ func TestLevel(t *testing.T) {
 		}
 		spec := DeploySpec{Alpha: 0.01, Start: start, End: start.Add(30 * time.Minute), WarmUp: 5 * time.Minute}
 		spec.Metrics = []MetricSpec{{Spec: Spec{Name: "cpu", Kind: Gauge, Compare: true}}}
-		d := NewDeploy(spec, []History{h})
+		d := NewDeploy(spec, slices.Values([]History{h}))
 		v := Verdict{Status: Continue}
 		for i := 0; i < 120 && v.Status == Continue; i++ {
 			d.Add(0, sample(i, c.after(i, usual(first+i))))

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -25,7 +26,7 @@ func TestPartial(t *testing.T) {
 		{"a third is lost", 200, false, Fail},
 		{"nothing is counted", 0, true, Fail},
 	} {
-		d := NewDeploy(spec, []History{h})
+		d := NewDeploy(spec, slices.Values([]History{h}))
 		v := Verdict{Status: Continue}
 		for i := 0; i < 60 && v.Status == Continue; i++ {
 			x := Sample{From: at(i), To: at(i + 1), Total: float64(300 + i*i%17)}

@@ -86,6 +86,7 @@ func (p *past) residuals(span, d, bake float64) (rs []residual) {
 	first := p.from + back
 	stride := p.whole(math.Max(d/2, (length-back-d)/most))
 	lag := math.Max(0, math.Min(bake-d, 1800))
+	rs = make([]residual, 0, min(most, max(0, int((p.to-d-first)/stride)+1)))
 	for i, t := 0, first; t+d <= p.to+1e-3; i, t = i+1, t+stride {
 		l := []float64{0, p.floor(lag / 2), p.floor(lag)}[i%3]
 		if r, ok := p.residual(t, d, t-l, span); ok {

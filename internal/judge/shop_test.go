@@ -3,6 +3,7 @@ package judge
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -118,7 +119,7 @@ func (v *shop) earlier(hs []History) {
 
 func (v *shop) deploy() *Deploy {
 	spec := DeploySpec{Alpha: 0.01, Start: at(0), End: at(v.bake), WarmUp: 5 * time.Minute, Metrics: v.specs}
-	return NewDeploy(spec, v.histories())
+	return NewDeploy(spec, slices.Values(v.histories()))
 }
 
 // feed gives one step to the judge.

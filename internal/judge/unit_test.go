@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,7 +35,7 @@ func TestUnitInSentences(t *testing.T) {
 	if j := baked(spec, before, after); !strings.HasPrefix(j.Sentence, "latency above ") || !strings.Contains(j.Sentence, " ms for ") {
 		t.Errorf("alone: %s", j.Sentence)
 	}
-	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(300), Metrics: []MetricSpec{{Spec: spec}}}, []History{{Before: before}})
+	d := NewDeploy(DeploySpec{Alpha: 0.01, Start: deployed, End: at(300), Metrics: []MetricSpec{{Spec: spec}}}, slices.Values([]History{{Before: before}}))
 	for _, x := range after {
 		d.Add(0, x)
 	}

@@ -45,10 +45,10 @@ func (r *Report) charts(b *strings.Builder) {
 		switch {
 		case strings.HasSuffix(m, "/control"): // what runs beside the new version
 		case r.failed(m):
-			chart(b, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+			r.chart(b, m)
 		case r.Groups[m] != "":
 		default:
-			chart(&rest, m, r.Baseline[m], r.Samples[m], r.Judgements[m])
+			r.chart(&rest, m)
 		}
 	}
 	if rest.Len() > 0 {
@@ -136,14 +136,15 @@ func (r *Report) details(b *strings.Builder) {
 const maxPoints = 60
 
 // chart draws what a metric did after the deploy, and what it did before as a level line.
-func chart(b *strings.Builder, metric string, before, after []judge.Sample, j judge.Judgement) {
+func (r *Report) chart(b *strings.Builder, metric string) {
+	after, j := r.Samples[metric].Samples(), r.Judgements[metric]
 	ys, unit := points(after, j.Kind)
 	if len(ys) < 2 {
 		return
 	}
 	ys = thin(ys)
 	span := after[len(after)-1].To.Sub(after[0].From)
-	was, known := level(before, j.Kind)
+	was, known := level(r.Baseline[metric].Samples(), j.Kind)
 	fmt.Fprintf(b, "### %s\n\n", escape(metric))
 	if j.Sentence != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(j.Sentence))
@@ -200,17 +201,13 @@ func point(s judge.Sample, k judge.Kind) (y float64, unit string) {
 
 // level is what all samples of the time before amount to.
 func level(before []judge.Sample, k judge.Kind) (y float64, known bool) {
-	var all judge.Sample
-	length := time.Duration(0)
-	for _, s := range before {
-		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
-		length += s.To.Sub(s.From)
-	}
-	all.Buckets = judge.Together(before)
 	if len(before) == 0 {
 		return 0, false
 	}
-	all.From, all.To = time.Time{}, time.Time{}.Add(length)
+	all := judge.Together(before)
+	for _, s := range before { // holes are no part of it
+		all.To = all.To.Add(s.To.Sub(s.From))
+	}
 	y, unit := point(all, k)
 	return y, unit != ""
 }

@@ -29,8 +29,8 @@ type Report struct {
 	Deploy     release.Deploy
 	Findings   []verdict.Finding
 	Markers    []record.Marker
-	Baseline   map[string][]judge.Sample
-	Samples    map[string][]judge.Sample
+	Baseline   map[string]judge.Packed
+	Samples    map[string]judge.Packed
 	Metrics    []string          // in the order in which they were first seen
 	Groups     map[string]string // of these, the groups: whose
 	Judgements map[string]judge.Judgement
@@ -59,7 +59,7 @@ type Found struct {
 // From reads a journal's entries: what an earlier attempt of the same command found is replaced by what the later one found. An error of
 // theirs is returned as it is.
 func From(entries iter.Seq2[record.Entry, error]) (*Report, error) {
-	r := &Report{Baseline: map[string][]judge.Sample{}, Samples: map[string][]judge.Sample{}, Groups: map[string]string{},
+	r := &Report{Baseline: map[string]judge.Packed{}, Samples: map[string]judge.Packed{}, Groups: map[string]string{},
 		Judgements: map[string]judge.Judgement{}, Images: map[string]string{}}
 	b := builder{r: r}
 	n := 0
@@ -205,7 +205,7 @@ func lastOfMarkers(fs []verdict.Finding) []verdict.Finding {
 	return out
 }
 
-func (b *builder) samples(data []byte, to map[string][]judge.Sample) error {
+func (b *builder) samples(data []byte, to map[string]judge.Packed) error {
 	var s Samples
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
@@ -215,10 +215,10 @@ func (b *builder) samples(data []byte, to map[string][]judge.Sample) error {
 	}
 	have := to[s.Metric]
 	for _, n := range s.Samples {
-		if k := len(have); k > 0 && !n.From.After(have[k-1].From) {
-			have = have[:0] // an attempt that started over
+		if last, _ := have.Newest(); have.Len() > 0 && !n.From.After(last) {
+			have = judge.Packed{} // an attempt that started over
 		}
-		have = append(have, n)
+		have.Add(n)
 	}
 	to[s.Metric] = have
 	return nil

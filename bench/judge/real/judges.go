@@ -21,7 +21,7 @@ func learn(r reading, d deploy, alpha float64) *judge.Deploy {
 	for _, e := range d.earlier {
 		h.Previous = append(h.Previous, judge.Earlier{Start: e.after[0].at, Samples: append(r.samples(e.before, 1), r.samples(e.after, 1)...)})
 	}
-	return judge.NewDeploy(spec, []judge.History{h})
+	return judge.NewDeploy(spec, slices.Values([]judge.History{h}))
 }
 
 // play looks after each sample, as a bake does.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func TestShift(t *testing.T) {
 			}
 			s := spec
 			s.Metrics = []MetricSpec{{Spec: Spec{Name: "jobs", Kind: c.kind, Compare: true}, Direction: c.direction}}
-			d := NewDeploy(s, []History{h})
+			d := NewDeploy(s, slices.Values([]History{h}))
 			most := 0.0
 			for _, x := range j.samples(0, 1800) {
 				d.Add(0, x)
@@ -116,7 +117,7 @@ func TestShiftStateAndSteps(t *testing.T) {
 	j := &jumpy{Rates, rand.New(rand.NewPCG(3, 17)), changed(2, 0)}
 	spec := DeploySpec{Alpha: 0.01, Start: at(0), End: at(1800), WarmUp: 5 * time.Minute}
 	spec.Metrics = []MetricSpec{{Spec: Spec{Name: "jobs", Kind: Rates, Compare: true}, Direction: Up}}
-	whole := NewDeploy(spec, []History{{Before: j.samples(-86400, 0)}})
+	whole := NewDeploy(spec, slices.Values([]History{{Before: j.samples(-86400, 0)}}))
 	quarters := &Deploy{}
 	for _, x := range j.samples(0, 1800) {
 		b, err := json.Marshal(whole)
@@ -183,7 +184,7 @@ func TestShiftIsNotLookedAt(t *testing.T) {
 		}
 		s := spec
 		s.End = at(c.end)
-		if got := NewDeploy(s, []History{h}).metrics[0].streams[0].Shift != nil; got != c.want {
+		if got := NewDeploy(s, slices.Values([]History{h})).metrics[0].streams[0].Shift != nil; got != c.want {
 			t.Errorf("%s: looked at: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -194,13 +195,13 @@ func TestShiftAfterNoDeploy(t *testing.T) {
 	j := &jumpy{Gauge, rand.New(rand.NewPCG(1, 17)), changed(1, 0)}
 	spec := DeploySpec{Alpha: 0.01, Start: at(0), End: at(1800), Metrics: []MetricSpec{{Spec: Spec{Name: "cpu", Kind: Gauge, Compare: true}}}}
 	before := j.samples(-86400, 0)
-	want := shiftOf(NewDeploy(spec, []History{{Before: before}})).Bound
+	want := shiftOf(NewDeploy(spec, slices.Values([]History{{Before: before}}))).Bound
 	for _, vs := range [][]float64{nil, {math.NaN()}, {-1e9}} {
 		e := Earlier{Start: at(0)}
 		for s := 0.0; s < 1800; s += 60 {
 			e.Samples = append(e.Samples, Sample{From: at(s), To: at(s + 60), Values: vs})
 		}
-		d := NewDeploy(spec, []History{{Before: before, Previous: []Earlier{e}}})
+		d := NewDeploy(spec, slices.Values([]History{{Before: before, Previous: []Earlier{e}}}))
 		if got := shiftOf(d).Bound; got != want {
 			t.Errorf("%v: bound %v, want %v", vs, got, want)
 		}

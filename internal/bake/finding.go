@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,7 +191,12 @@ func (w *watch) asked() (es []verdict.Evidence) {
 
 // judged is a judgement as a finding. A comparison without anything to compare with is never a pass.
 func (w *watch) judged(j judge.Judgement) verdict.Finding {
-	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Evidence: append(w.evidence(j), w.noted()...), Doc: "bake-metric"}
+	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Doc: "bake-metric"}
+	quantiles, p99 := w.quantiles(j)
+	f.Evidence = slices.Concat(w.evidence(j), quantiles, w.noted())
+	if p99 != "" && j.Status != judge.Pass {
+		f.Summary += "; " + p99
+	}
 	switch j.Status {
 	case judge.Fail:
 		f.Outcome, f.External = verdict.Fail, j.BadBefore

@@ -237,7 +237,7 @@ func (m Metric) amounts(samples []judge.Sample) string {
 			return rate(judge.Proportion, all.Bad/all.Total)
 		}
 	case judge.Histogram:
-		return m.quantile(all.Buckets, 0.5) + " at the median, " + m.quantile(all.Buckets, 0.99) + " at p99"
+		return "p50 " + m.quantile(all.Buckets, 0.5) + ", p99 " + m.quantile(all.Buckets, 0.99)
 	case judge.Rates:
 		if m.Of != "" && all.Of > 0 {
 			return m.rate(all.Total / all.Of)
@@ -273,23 +273,6 @@ func (l *looking) units(buckets []judge.Bucket) {
 			l.wrong("the limit %s%s is below the smallest bound, %s: is the histogram in milliseconds? Then write the number (500), without a unit", quantileName(limit), limit.Text, l.value(least))
 		}
 	}
-}
-
-func (m Metric) quantile(buckets []judge.Bucket, q float64) string {
-	sum := 0.0
-	for _, b := range buckets {
-		sum += b.N
-	}
-	seen := 0.0
-	for _, b := range buckets {
-		if seen += b.N; seen >= q*sum && sum > 0 {
-			if b.Inf {
-				return "beyond the last bound"
-			}
-			return "at most " + m.value(b.Le)
-		}
-	}
-	return "nothing"
 }
 
 // String is a line or more for people.

@@ -43,7 +43,7 @@ func TestLook(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"errors":  "errors: 0.2%, 59",
-			"traffic": "traffic: 99.", "orders": "orders: 5%, ", "queue": "queue: 10", "unit": "at the median, beyond the last bound at p99",
+			"traffic": "traffic: 99.", "orders": "orders: 5%, ", "queue": "queue: 10", "unit": "p99 more than ",
 		} {
 			if text := got[name].String(); !strings.Contains(text, want) || len(got[name].Wrong) > 0 && name != "unit" {
 				t.Errorf("%s: got %q %q, want %q", name, text, got[name].Wrong, want)

@@ -145,15 +145,16 @@ const doubtful = 5
 
 // lately is what the metric measured in the last minute, "" where that is no one number.
 func (w *watch) lately() string {
-	var all judge.Sample
+	var last []judge.Sample
 	seconds := 0.0
 	for _, s := range slices.Backward(w.samples) {
 		if seconds >= 60 {
 			break
 		}
-		all.Bad, all.Total, all.Of, all.Values = all.Bad+s.Bad, all.Total+s.Total, all.Of+s.Of, append(all.Values, s.Values...)
+		last = append(last, s)
 		seconds += s.To.Sub(s.From).Seconds()
 	}
+	all := judge.Together(last)
 	switch {
 	case w.kind() == judge.Proportion && all.Total == 0, w.Of != "" && all.Of == 0:
 		return "- (no requests)"
@@ -163,6 +164,8 @@ func (w *watch) lately() string {
 		return w.rate(all.Total / all.Of)
 	case w.kind() == judge.Rates && seconds > 0:
 		return w.rate(all.Total / seconds)
+	case w.kind() == judge.Histogram && len(all.Buckets) > 0:
+		return "p99 " + w.quantile(all.Buckets, 0.99)
 	case len(all.Values) > 0 && w.kind() == judge.Gauge:
 		sum := 0.0
 		for _, v := range all.Values {

@@ -51,7 +51,7 @@ func TestUnitIsTold(t *testing.T) {
 	from := time.Now()
 	latency := Metric{Name: "latency", Histogram: "request_seconds"}
 	samples := []judge.Sample{{From: from, To: from.Add(time.Minute), Buckets: []judge.Bucket{{Le: 0.05, N: 90}, {Le: 0.25, N: 10}, {Inf: true}}}}
-	if got, want := latency.amounts(samples), "at most 50 ms at the median, at most 250 ms at p99"; got != want {
+	if got, want := latency.amounts(samples), "p50 28 ms, p99 230 ms"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	memory := Metric{Name: "memory", Gauge: "resident_memory_bytes"}

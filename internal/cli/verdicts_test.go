@@ -130,7 +130,7 @@ func (y typical) world() *world {
 			if i < len(latencyBounds) {
 				le = fmt.Sprint(latencyBounds[i])
 			}
-			add("latency", le, t, sum)
+			add("latency_seconds", le, t, sum)
 		}
 	}
 	return w
@@ -192,7 +192,7 @@ bake:
     metrics: {world: {}}
   metrics:
     - {name: errors, bad: errors, total: requests, compare: before, critical: true}
-    - {name: latency, histogram: latency, compare: before}
+    - {name: latency, histogram: latency_seconds, compare: before}
     - {name: traffic, rate: requests, compare: before}
     - {name: orders, rate: orders, of: requests, compare: before}
     - {name: database, bad: db-errors, total: db, compare: before, upstream: true}

@@ -237,3 +237,26 @@ func bucketsOf(samples []Sample) (buckets []Bucket) {
 	}
 	return append(buckets, Bucket{Inf: true, N: left})
 }
+
+// Quantile estimates a quantile, by proportion within the bucket it falls into; NaN where there are no events. The last bucket has no upper
+// bound: there it is the lower one, and open.
+func Quantile(buckets []Bucket, q float64) (v float64, open bool) {
+	total := 0.0
+	for _, b := range buckets {
+		total += b.N
+	}
+	if !(total > 0) {
+		return math.NaN(), false
+	}
+	rest, low := q*total, 0.0
+	for _, b := range buckets {
+		if b.Inf {
+			break
+		}
+		if rest <= b.N && b.N > 0 {
+			return low + (b.Le-low)*rest/b.N, false
+		}
+		rest, low = rest-b.N, b.Le
+	}
+	return low, true
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -190,7 +191,7 @@ func point(s judge.Sample, k judge.Kind) (y float64, unit string) {
 	case len(s.Values) > 0:
 		return mean(s.Values), "value"
 	case len(s.Buckets) > 0:
-		if y, ok := quantile(s.Buckets, 0.99); ok {
+		if y, _ := judge.Quantile(s.Buckets, 0.99); !math.IsNaN(y) {
 			return y, "99th percentile"
 		}
 	case s.Total > 0:
@@ -210,29 +211,6 @@ func level(before []judge.Sample, k judge.Kind) (y float64, known bool) {
 	}
 	y, unit := point(all, k)
 	return y, unit != ""
-}
-
-// quantile estimates a quantile from buckets, by proportion within the bucket it falls into; in the last one it is that bucket's lower
-// bound, since it has no upper one.
-func quantile(buckets []judge.Bucket, q float64) (float64, bool) {
-	total := 0.0
-	for _, k := range buckets {
-		total += k.N
-	}
-	rest, low := q*total, 0.0
-	if total <= 0 {
-		return 0, false
-	}
-	for _, k := range buckets {
-		if k.Inf {
-			break
-		}
-		if rest <= k.N && k.N > 0 {
-			return low + (k.Le-low)*rest/k.N, true
-		}
-		rest, low = rest-k.N, k.Le
-	}
-	return low, true
 }
 
 func mean(vs []float64) float64 {

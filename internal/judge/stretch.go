@@ -195,10 +195,10 @@ func (s *stream) enoughIn(st stretch) bool {
 	return st.y-st.null >= 5 && (s.What != countRate || st.worse >= s.burst(st))
 }
 
-// burst is the fewest steps of a rate that rises by itself and falls again, so that they are no evidence: at most six, or half of the bake.
+// burst is the fewest steps of a rate that rises by itself and falls again, so that they are no evidence: at most eight, or six tenths of the bake.
 func (s *stream) burst(st stretch) int {
 	step := (st.to - st.from) / float64(st.steps)
-	return max(3, min(6, int(s.window/step/2)))
+	return max(3, min(8, int(0.6*s.window/step)))
 }
 
 // adjust moves the null with the load: a service that gets much more traffic than it had may be slower, and orders do not grow with

@@ -86,7 +86,8 @@ func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	switch {
 	case j.Status == judge.Fail:
 	case v.Status == judge.Pass && (alone == judge.Fail || j.Reason == judge.Unproved || j.Reason == judge.LowTraffic):
-		j = excluded(j, "over all metrics and all of the time that was watched")
+		j.Status, j.Reason, j.Needed = judge.Pass, "", 0
+		j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": over all metrics and all of the time that was watched, harm of the size that matters is excluded"
 	case v.Status == judge.Unknown && j.Reason == judge.LowTraffic:
 		j = tooLittle(j, v)
 	case v.Status == judge.Unknown && v.Metric == j.Metric && alone != judge.Unknown:
@@ -97,23 +98,13 @@ func ended(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	return j
 }
 
-// excluded is a metric that passes in the judgement of all.
-func excluded(j judge.Judgement, over string) judge.Judgement {
-	j.Status, j.Reason, j.Needed = judge.Pass, "", 0
-	j.Sentence = cmp.Or(j.Numbers, j.Metric) + ": " + over + ", harm of the size that matters is excluded"
-	return j
-}
-
 // tooLittle is a metric of which there is too little by itself, where all together can't say what the deploy is: they know what it takes.
 func tooLittle(j judge.Judgement, v judge.Verdict) judge.Judgement {
 	i := slices.IndexFunc(v.Metrics, func(m judge.Judgement) bool { return m.Metric == j.Metric })
 	if i < 0 {
 		return j
 	}
-	switch m := v.Metrics[i]; {
-	case m.Status == judge.Pass:
-		return excluded(j, "over the whole window")
-	case m.Reason == judge.LowTraffic && m.Needed > 0:
+	if m := v.Metrics[i]; m.Reason == judge.LowTraffic && m.Needed > 0 {
 		j.Needed, j.Sentence = m.Needed, m.Sentence
 	}
 	return j

@@ -2,6 +2,7 @@ package bake
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,10 @@ func (m Metric) quantile(buckets []judge.Bucket, q float64) string {
 	default:
 		return m.value(estimated(v))
 	}
+}
+
+func hasEvents(buckets []judge.Bucket) bool {
+	return slices.ContainsFunc(buckets, func(b judge.Bucket) bool { return b.N > 0 })
 }
 
 // estimated leaves two significant digits: a bucket says no more.

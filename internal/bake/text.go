@@ -164,7 +164,9 @@ func (w *watch) lately() string {
 		return w.rate(all.Total / all.Of)
 	case w.kind() == judge.Rates && seconds > 0:
 		return w.rate(all.Total / seconds)
-	case w.kind() == judge.Histogram && len(all.Buckets) > 0:
+	case w.kind() == judge.Histogram && !hasEvents(all.Buckets):
+		return "- (no requests)"
+	case w.kind() == judge.Histogram:
 		return "p99 " + w.quantile(all.Buckets, 0.99)
 	case len(all.Values) > 0 && w.kind() == judge.Gauge:
 		sum := 0.0

@@ -222,13 +222,13 @@ func TestRanks(t *testing.T) {
 	near(t, "zeros", down.ranks([]float64{0, 0}, []float64{0, 0}), 0, 1e-9)
 }
 
-// A burst of six steps is no evidence that a rate is higher: it may have passed by itself.
+// A burst of eight steps is no evidence that a rate is higher: it may have passed by itself.
 func TestBurst(t *testing.T) {
 	for _, c := range []struct {
 		window float64
 		steps  int
 		want   int
-	}{{1800, 10, 6}, {300, 4, 3}, {720, 3, 6}, {480, 4, 4}} {
+	}{{1800, 10, 8}, {300, 4, 3}, {720, 3, 7}, {480, 4, 4}} {
 		s := &stream{window: c.window}
 		if got := s.burst(stretch{steps: c.steps, to: 60 * float64(c.steps)}); got != c.want {
 			t.Errorf("of %g s: got %d, want %d", c.window, got, c.want)

@@ -16,10 +16,11 @@ type rampBin struct {
 
 func (b rampBin) factor() float64 { return math.Exp(b.Log) }
 
-// rampPart is how much of the height of a warm-up may be another one next time, whatever five deploys say.
+// rampPartial is how much of the height of a warm-up may be another one next time, whatever five deploys say.
 const (
-	rampPart = 0.25
-	rampFew  = 3 // expected events in a bin, all deploys together, that show no shape
+	rampPartial = 0.25
+	rampFew     = 3  // expected events in a bin, all deploys together, that show no shape
+	rampEnough  = 40 // that show one by themselves
 )
 
 // earlier is one deploy of the past, reduced.
@@ -30,7 +31,7 @@ func learnRamp(es []earlier, down bool, n *noise) []rampBin {
 	var bins []rampBin
 	any := false
 	for i := 0; i+1 < len(rampEdges); i++ {
-		b, ok := rampOf(es, rampEdges[i], rampEdges[i+1], down, n)
+		b, ok := rampOf(es, i, down, n)
 		if !ok && len(bins) > 0 {
 			b = bins[len(bins)-1]
 		}
@@ -43,26 +44,52 @@ func learnRamp(es []earlier, down bool, n *noise) []rampBin {
 	return bins
 }
 
-func rampOf(es []earlier, from, to float64, down bool, n *noise) (rampBin, bool) {
-	var rs []residual
-	for _, e := range es {
-		if r, ok := e.after(from, math.Min(to, 1e9)); ok {
-			rs = append(rs, r)
-		}
-	}
-	if len(rs) == 0 {
+// rampOf fits the i-th bin. What its own events leave open is taken from it and its neighbours together: a quiet service warms up too.
+func rampOf(es []earlier, i int, down bool, n *noise) (rampBin, bool) {
+	own, ok := fitPart(es, i, i+1, n)
+	if !ok {
 		return rampBin{}, false
 	}
-	y, mu := 0.0, 0.0
-	for _, r := range rs {
-		m := r.expected()
-		y, mu = y+r.y, mu+m
+	wide, first, last := own, i, i+1
+	for wide.mu < rampEnough && (first > 0 || last < len(rampEdges)-1) {
+		first, last = max(0, first-1), min(len(rampEdges)-1, last+1)
+		wide, _ = fitPart(es, first, last, n)
 	}
-	log := math.Log((y + 1) / (mu + 1))
-	d := math.Min(to, from+1800) - from
-	tau2 := n.at(d, rs[0].cmu > 0)
-	b := rampBin{shrink(log, down, tau2/float64(len(rs))+1/(mu+1)), betweenDeploys(rs, log, tau2)}
-	return b.widened(log, mu, down), true
+	log := shrink(wide.log, wide.chance)
+	log += shrink(own.log-log, own.chance)
+	if down == (log > 0) { // a service that was better after its deploys is not held to that
+		log = 0
+	}
+	b := rampBin{log, betweenDeploys(own.rs, own.log, own.tau2)}
+	return b.widened(own.log, own.mu, down), true
+}
+
+// rampPart is what earlier deploys show of some bins.
+type rampPart struct {
+	rs      []residual
+	log, mu float64 // log ratio of all events to the expected ones, and how many those are
+	tau2    float64
+	chance  float64 // variance of the log
+}
+
+func fitPart(es []earlier, first, last int, n *noise) (p rampPart, ok bool) {
+	from, to := rampEdges[first], math.Min(rampEdges[last], 1e9)
+	for _, e := range es {
+		if r, ok := e.after(from, to); ok {
+			p.rs = append(p.rs, r)
+		}
+	}
+	if len(p.rs) == 0 {
+		return p, false
+	}
+	y := 0.0
+	for _, r := range p.rs {
+		y, p.mu = y+r.y, p.mu+r.expected()
+	}
+	p.log = math.Log((y + 1) / (p.mu + 1))
+	p.tau2 = n.at(math.Min(to, from+1800)-from, p.rs[0].cmu > 0)
+	p.chance = p.tau2/float64(len(p.rs)) + 1/(p.mu+1)
+	return p, true
 }
 
 // after compares a stretch after an earlier deploy with the time before it, and with its control.
@@ -101,10 +128,9 @@ func (r residual) expected() float64 {
 	return r.mu * (r.cy + 5) / (r.cmu + 5)
 }
 
-// shrink takes off twice what chance explains (James & Stein, 1961, positive part), and never makes the release's task harder: a service
-// that was better after its deploys is not held to that.
-func shrink(log float64, down bool, chance float64) float64 {
-	if down == (log > 0) || log == 0 {
+// shrink takes off twice what chance explains (James & Stein, 1961, positive part).
+func shrink(log, chance float64) float64 {
+	if log == 0 {
 		return 0
 	}
 	return log * math.Max(0, 1-2*chance/(log*log))
@@ -141,7 +167,7 @@ func (b rampBin) widened(log, mu float64, down bool) rampBin {
 	if down == (log > 0) || mu > rampFew {
 		off = 0
 	}
-	b.Var = math.Max(b.Var, math.Pow(rampPart*b.Log, 2)) + off*off
+	b.Var = math.Max(b.Var, math.Pow(rampPartial*b.Log, 2)) + off*off
 	return b
 }
 

@@ -194,8 +194,8 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 	f := verdict.Finding{Check: "bake/" + w.Name, Summary: named(w.Name, j.Sentence), Doc: "bake-metric"}
 	quantiles, p99 := w.quantiles(j)
 	f.Evidence = slices.Concat(w.evidence(j), quantiles, w.noted())
-	if p99 != "" && j.Status != judge.Pass {
-		f.Summary += "; " + p99
+	if p99 != "" && j.Status != judge.Pass { // what people think in comes first
+		f.Summary = w.Name + " " + p99 + "; " + strings.TrimPrefix(j.Sentence, w.Name+" ")
 	}
 	switch j.Status {
 	case judge.Fail:
@@ -227,6 +227,8 @@ func (w *watch) judged(j judge.Judgement) verdict.Finding {
 func (w *watch) remedy(external bool) string {
 	const no = "rolling back will probably not help: "
 	switch {
+	case w.Upstream:
+		return "look at " + w.Name + " itself: the service depends on it"
 	case external && w.dependency:
 		return no + "look at what the service depends on first"
 	case external && w.Control != nil:
@@ -236,7 +238,7 @@ func (w *watch) remedy(external bool) string {
 	case w.Rate != "" && w.Of == "" && w.Worse != "up":
 		return "see whether requests still reach the new version: readiness, routes, the load balancer"
 	case w.Rate != "":
-		return "try by hand what these events come from"
+		return "do by hand what these events come from: place an order, sign in"
 	}
 	return "look at what this version changed on the requests that are bad"
 }
@@ -263,7 +265,7 @@ func (w *watch) explainBaseline(f *verdict.Finding) {
 }
 
 var hints = map[string]string{
-	judge.LowTraffic: "bake longer, or let on: map inconclusive/low-traffic for a service that is this quiet",
+	judge.LowTraffic: "bake longer, or map inconclusive/low-traffic under on:, for a service that is this quiet",
 	judge.NoBaseline: "a first deploy has nothing to compare with: leave compare out for it, or map inconclusive/no-baseline under on:; a scraped service needs `bakegate begin`, or `bakegate run -- COMMAND`",
 	judge.NoData:     "see whether the service is scraped, and compare the query with what it exports",
 	judge.Unproved:   "look at the service: it looks worse, but that is within what chance and noise do; watch it longer or roll back by hand",
@@ -284,16 +286,16 @@ func (m Metric) evidence(j judge.Judgement) (es []verdict.Evidence) {
 		add("held to", clean.Text(j.Criteria), "")
 	}
 	if j.Level > 0 {
-		what := "level"
+		what, unit := "level", func(v float64) string { return rate(k, v) }
 		if strings.HasPrefix(j.Criteria, "before") {
-			what = "difference"
+			what, unit = "difference", func(v float64) string { return difference(k, v) }
 		}
-		add(fmt.Sprintf("%s (%s%% sure)", what, number(j.Level*100)), rate(k, j.Low)+" to "+rate(k, j.High), "")
+		add(fmt.Sprintf("%s (%s%% sure)", what, number(j.Level*100)), unit(j.Low)+" to "+unit(j.High), "")
 	}
 	if j.Evidence > 0 {
 		add("evidence", odds(j.Evidence), "")
 	}
-	if !j.Onset.IsZero() {
+	if !j.Onset.IsZero() && !(j.BadBefore && strings.HasPrefix(j.Criteria, "limit")) { // one that was exceeded before began before
 		add("since", j.Onset.UTC().Format(time.RFC3339), "")
 	}
 	for _, t := range j.Warnings {

@@ -54,6 +54,14 @@ func rate(k judge.Kind, v float64) string {
 	return number(v)
 }
 
+// difference writes how far two of them are apart: shares in percentage points.
+func difference(k judge.Kind, v float64) string {
+	if k == judge.Proportion || k == judge.Histogram {
+		return number(v*100) + " pp"
+	}
+	return number(v)
+}
+
 func judgementText(j judge.Judgement) string {
 	if j.Status == judge.Continue {
 		return ""

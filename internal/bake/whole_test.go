@@ -164,7 +164,7 @@ func TestHostileErrorText(t *testing.T) {
 func TestEvidenceRows(t *testing.T) {
 	j := judge.Judgement{Before: judge.Rate{Value: 0.001, Events: 10, Total: 10000}, After: judge.Rate{Value: 0.0031, Events: 31, Total: 10000}, Low: 0.0012, High: 0.003, Level: 0.99, Evidence: 412, Criteria: "before the deploy"}
 	want := []verdict.Evidence{{What: "before", Got: "0.1% (10 of 10000)"}, {What: "after", Got: "0.31% (31 of 10000)"},
-		{What: "held to", Got: "before the deploy"}, {What: "difference (99% sure)", Got: "0.12% to 0.3%"}, {What: "evidence", Got: "412:1"}}
+		{What: "held to", Got: "before the deploy"}, {What: "difference (99% sure)", Got: "0.12 pp to 0.3 pp"}, {What: "evidence", Got: "412:1"}}
 	if got := errorsMetric().evidence(j); !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

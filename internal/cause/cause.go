@@ -105,7 +105,7 @@ func inTime(in Input) []Candidate {
 		if o.At.IsZero() || in.Deploy.Serving.IsZero() || o.At.Before(in.Deploy.Started) {
 			continue
 		}
-		late = append(late, fmt.Sprintf("%s: worse since %s", o.Metric, since(o.At.Sub(in.Deploy.Serving))))
+		late = append(late, fmt.Sprintf("%s: worse, counted from %s on", o.Metric, since(o.At.Sub(in.Deploy.Serving))))
 	}
 	if len(late) == 0 {
 		return nil

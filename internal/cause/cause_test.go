@@ -25,7 +25,7 @@ func TestRank(t *testing.T) {
 		"nothing is known":   {cause.Input{}, nil},
 		"the wrong artifact": {cause.Input{Findings: []verdict.Finding{changes, wrong}}, []string{"the wrong artifact", "Deployment/a:x: 1, before 2", "Deployment/a:y: nothing, before 3"}},
 		"a cause outside":    {cause.Input{Findings: []verdict.Finding{external}}, []string{"outside this deploy: bad before"}},
-		"only the time":      {cause.Input{Deploy: served, Onsets: []cause.Onset{{Metric: "errors", At: t0.Add(2 * time.Minute)}}}, []string{"errors: worse since about 1m0s after"}},
+		"only the time":      {cause.Input{Deploy: served, Onsets: []cause.Onset{{Metric: "errors", At: t0.Add(2 * time.Minute)}}}, []string{"errors: worse, counted from about 1m0s after"}},
 		"before the deploy":  {cause.Input{Deploy: served, Onsets: []cause.Onset{{Metric: "errors", At: t0.Add(-time.Minute)}}}, nil},
 		"a note is no cause": {cause.Input{Findings: []verdict.Finding{{Check: "mark/grafana", Outcome: verdict.Note}}}, nil},
 	} {

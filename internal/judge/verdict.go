@@ -228,6 +228,9 @@ func (w *watched) judgement(x weighed) Judgement {
 		j.Status = Fail
 	}
 	if s := x.stream; s != nil && len(s.opened) > 0 {
+		if j.Evidence < 2 { // nothing began: all of it is told
+			x.onset = 0
+		}
 		st := s.stretchSince(max(0, x.onset))
 		j.After = Rate{Value: st.y / math.Max(st.n, 1e-9), Events: st.y, Total: st.n}
 		j.Before = Rate{Value: s.Ref.Rate, Events: s.Ref.Events}

@@ -189,9 +189,9 @@ func nextByVerdict(r *Report) []string {
 	case verdict.NamePass:
 		return []string{"nothing: go on"}
 	case verdict.NameRollback:
-		return []string{"roll back: it got worse with this deploy, and nothing that is known speaks against it"}
+		return []string{"roll back: it got worse with this deploy, and no other cause is known"}
 	case verdict.NameHold:
-		return []string{"do not roll back before you have looked: why is said above, and a person decides"}
+		return []string{"look at the cause above before you roll back: a person decides"}
 	case verdict.NameInconclusive:
 		if r.Verdict.Mapped != "" {
 			return []string{"nothing is proved; the configuration maps this to exit " + fmt.Sprint(r.Verdict.Exit) + " (on: " + r.Verdict.Mapped + ")"}

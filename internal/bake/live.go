@@ -237,10 +237,15 @@ func (m Metric) amounts(samples []judge.Sample) string {
 			return rate(judge.Proportion, all.Bad/all.Total)
 		}
 	case judge.Histogram:
-		return "p50 " + m.quantile(all.Buckets, 0.5) + ", p99 " + m.quantile(all.Buckets, 0.99)
+		if p99 := m.quantile(all.Buckets, 0.99); p99 != "" {
+			return "p50 " + m.quantile(all.Buckets, 0.5) + ", p99 " + p99
+		}
 	case judge.Rates:
-		if m.Of != "" && all.Of > 0 {
-			return m.rate(all.Total / all.Of)
+		if m.Of != "" {
+			if all.Of > 0 {
+				return m.rate(all.Total / all.Of)
+			}
+			return ""
 		}
 		seconds := 0.0
 		for _, s := range samples {

@@ -2,7 +2,6 @@ package bake
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,20 +11,16 @@ import (
 
 // What a histogram is judged by, the share of events above a bound, decides well and says little to people: they think in quantiles.
 
-// quantile says where a quantile lies.
+// quantile says where a quantile lies, "" where there are no events.
 func (m Metric) quantile(buckets []judge.Bucket, q float64) string {
 	switch v, open := judge.Quantile(buckets, q); {
 	case math.IsNaN(v):
-		return "nothing"
+		return ""
 	case open:
 		return "more than " + m.value(v)
 	default:
 		return m.value(estimated(v))
 	}
-}
-
-func hasEvents(buckets []judge.Bucket) bool {
-	return slices.ContainsFunc(buckets, func(b judge.Bucket) bool { return b.N > 0 })
 }
 
 // estimated leaves two significant digits: a bucket says no more.
@@ -49,7 +44,10 @@ func (w *watch) quantiles(j judge.Judgement) (es []verdict.Evidence, p99 string)
 		now, then = append(now, w.quantile(after.Buckets, q)), append(then, w.quantile(before.Buckets, q))
 	}
 	all, p99 := strings.Join(now, ", "), now[2]
-	if len(before.Buckets) > 0 {
+	if p99 == "" {
+		return nil, ""
+	}
+	if then[2] != "" {
 		all, p99 = all+"; before "+strings.Join(then, ", "), p99+", before "+then[2]
 	}
 	return []verdict.Evidence{{What: "p50, p95, p99", Got: all}}, "p99 " + p99

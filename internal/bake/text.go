@@ -162,28 +162,16 @@ func (w *watch) lately() string {
 		last = append(last, s)
 		seconds += s.To.Sub(s.From).Seconds()
 	}
-	all := judge.Together(last)
-	switch {
-	case w.kind() == judge.Proportion && all.Total == 0, w.Of != "" && all.Of == 0:
+	now := w.amounts(last)
+	switch k := w.kind(); {
+	case k == judge.Boolean:
+		return ""
+	case now == "" && k != judge.Gauge:
 		return "- (no requests)"
-	case w.kind() == judge.Proportion:
-		return w.rate(all.Bad / all.Total)
-	case w.Of != "":
-		return w.rate(all.Total / all.Of)
-	case w.kind() == judge.Rates && seconds > 0:
-		return w.rate(all.Total / seconds)
-	case w.kind() == judge.Histogram && !hasEvents(all.Buckets):
-		return "- (no requests)"
-	case w.kind() == judge.Histogram:
-		return "p99 " + w.quantile(all.Buckets, 0.99)
-	case len(all.Values) > 0 && w.kind() == judge.Gauge:
-		sum := 0.0
-		for _, v := range all.Values {
-			sum += v
-		}
-		return w.value(sum / float64(len(all.Values)))
+	case k == judge.Histogram: // the tail alone: a line has room for one
+		return "p99 " + w.quantile(judge.Together(last).Buckets, 0.99)
 	}
-	return ""
+	return now
 }
 
 // rate writes what this metric measures: of a rate events a second, or the share of requests that they are counted among.

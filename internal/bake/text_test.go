@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bakegate/bakegate/internal/bake/metric"
+	"github.com/bakegate/bakegate/internal/judge"
 	"github.com/bakegate/bakegate/internal/verdict"
 )
 
@@ -119,6 +120,27 @@ func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{15 * time.Minute: "15m", 150 * time.Second: "2m30s", 24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 450 * time.Millisecond: "450ms", 0: "0s"} {
 		if got := short(d); got != want {
 			t.Errorf("short(%s) = %q, want %q", time.Duration(d), got, want)
+		}
+	}
+}
+
+// What happened among no requests is no rate, and no quantile.
+func TestNothingAmountsToNothing(t *testing.T) {
+	quiet := []judge.Sample{{From: time.Unix(0, 0), To: time.Unix(60, 0), Buckets: []judge.Bucket{{Le: 1}, {Inf: true}}}}
+	for name, m := range map[string]Metric{
+		"errors":  {Bad: "bad", Total: "total"},
+		"orders":  {Rate: "orders", Of: "requests"},
+		"latency": {Histogram: "latency"},
+	} {
+		if got := m.amounts(quiet); got != "" {
+			t.Errorf("%s: got %q, want nothing", name, got)
+		}
+		w := &watch{Metric: m, samples: quiet}
+		if got := w.lately(); got != "- (no requests)" {
+			t.Errorf("%s: got %q in the log", name, got)
+		}
+		if es, p99 := w.quantiles(judge.Judgement{}); len(es) > 0 || p99 != "" {
+			t.Errorf("%s: got %v %q", name, es, p99)
 		}
 	}
 }

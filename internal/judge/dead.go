@@ -32,7 +32,7 @@ func (s *stream) dead() (nats, since float64) {
 	if !(st.mu > 0) || st.to-st.from <= 1.5*s.Idle {
 		return 0, 0
 	}
-	mu := st.mu * s.least(st, i)
+	mu := st.mu * s.least(st)
 	if s.Ref.Control > 0 && len(s.control.obs) > 0 {
 		mu *= math.Min(1.5, s.controlLevel(st.from, st.to))
 	} else { // a quiet hour is not death
@@ -49,21 +49,15 @@ func (s *stream) dead() (nats, since float64) {
 
 const deadPast = 300.0 // s before the run that show how much traffic this deploy has got
 
-// least is the part of the expected events that may be held against the run, which begins with the i-th step. Earlier deploys that began with
+// least is the part of the expected events that may be held against the run. Earlier deploys that began with
 // more or less traffic leave open how many were due, as a gamma distribution of their spread; what this one had got before closes that
 // again. No event has then the chance (1+v*due)^(-1/v), the negative binomial's.
-func (s *stream) least(st stretch, i int) float64 {
+func (s *stream) least(st stretch) float64 {
 	sd := st.ramp / st.mu
 	if sd == 0 {
 		return 1
 	}
-	y, mu := 0.0, 0.0
-	for _, o := range s.after[:i] {
-		if o.From >= math.Max(0, st.from-deadPast) {
-			m, _ := s.expect(o)
-			y, mu = y+o.Y, mu+m
-		}
-	}
+	y, mu := s.due.sum(st.from-deadPast, st.from)
 	if y == 0 { // it may begin later than any before
 		return math.Max(0, 1-math.Min(2*sd, 2*st.mu*sd*sd))
 	}

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// toldFrom is the evidence from which on it is told, with since when.
+const toldFrom = 2
+
 // tell says what one metric is held against, with what was expected of it; the evidence and since when only where it looks worse.
 func (w *watched) tell(x weighed, evidence float64) string {
 	if x.moved != nil {
@@ -24,7 +27,7 @@ func (w *watched) tell(x weighed, evidence float64) string {
 	st := x.stream.stretchSince(max(0, x.onset))
 	x.stream.adjust(&st)
 	text := x.stream.tell(&w.spec.Spec, st)
-	if x.onset < 0 || evidence < 2 {
+	if x.onset < 0 || evidence < toldFrom {
 		return text
 	}
 	return fmt.Sprintf("%s, evidence %s, %s", text, oddsOf(evidence), after(time.Duration(st.from*float64(time.Second))))

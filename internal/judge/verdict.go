@@ -228,7 +228,7 @@ func (w *watched) judgement(x weighed) Judgement {
 		j.Status = Fail
 	}
 	if s := x.stream; s != nil && len(s.opened) > 0 {
-		if j.Evidence < 2 { // nothing began: all of it is told
+		if j.Evidence < toldFrom { // nothing began: all of it is told
 			x.onset = 0
 		}
 		st := s.stretchSince(max(0, x.onset))
